@@ -1,0 +1,127 @@
+"""What is due, what is kept back, what owes nothing, and what is remarkable. Each says why, or it cannot be built."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal
+from enum import StrEnum
+
+from adapters.model.money import Cents, extend
+from adapters.model.why import Why
+
+
+class Component(StrEnum):
+    """Which part of a service a line bills, by the PC/TC indicator of the fee schedule and by who bills."""
+
+    PROFESSIONAL = "professional"
+    TECHNICAL = "technical"
+    GLOBAL = "global"
+
+
+class Release(StrEnum):
+    """What would settle a hold."""
+
+    WAIT = "wait"
+    """Something known will settle it; nobody needs to act before its date."""
+    PERSON = "person"
+    """A person must act: a work item."""
+    NEVER = "never"
+    """Not payable at all (bundled, not in force): explained, never worked."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Slot:
+    """What is billable, whatever code it bears: one slot, at most one due charge.
+
+    `service` is delivery, guidance, management, physics, simulation …; `key` the identity of the thing done, or the
+    number of the unit for counted services; `part` the billing entity and component, e.g. `physicians:professional`.
+    """
+
+    episode: str
+    service: str
+    key: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One billable line. Two charges are the same bill when they are equal; `why` is left out of equality."""
+
+    slot: Slot
+    code: str
+    modifiers: tuple[str, ...]
+    units: int
+    price: Decimal | None
+    """Charge per unit from the fee table in force; None only inside a hold."""
+    start: date
+    end: date
+    diagnoses: tuple[str, ...]
+    component: Component
+    entity: str
+    why: Why = field(compare=False)
+    ndc: str = ""
+    rendering: str = ""
+    """NPI of who performed it, empty when no report says."""
+    coverage: str = field(default="", compare=False)
+    """Id of the coverage that the line is billed to, assigned by the screening on the date of service."""
+
+    @property
+    def amount(self) -> Cents:
+        """The line's charge in minor units; a charge without a price has none and must not be asked."""
+        if self.price is None:
+            raise ValueError("a charge without a price has no amount")
+        return extend(self.price, self.units)
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A line that must not go out, or (with `instead_of`) the better line kept back while a lesser one is billed."""
+
+    slot: Slot
+    code: str
+    release: Release
+    would: Charge | None
+    why: Why = field(compare=False)
+    instead_of: bool = False
+    about: str = ""
+    """Id of the event concerned: of a unit, its last session."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skip:
+    """An event that owes nothing by itself: context, included in another service, a second report, not done."""
+
+    event: str
+    reason: str
+    why: Why = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something remarkable that changes no charge: a duplicate suppressed, a charge missed, a rule past its review."""
+
+    kind: str
+    about: str
+    why: Why = field(compare=False)
+    value: str = ""
+    slot: Slot | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes:
+    """All that is derived from one episode."""
+
+    charges: tuple[Charge, ...] = ()
+    holds: tuple[Hold, ...] = ()
+    skips: tuple[Skip, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    def __add__(self, other: Outcomes) -> Outcomes:
+        return Outcomes(
+            self.charges + other.charges,
+            self.holds + other.holds,
+            self.skips + other.skips,
+            self.findings + other.findings,
+        )

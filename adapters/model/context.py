@@ -1,0 +1,51 @@
+"""What holds on a date of service, as the derivations and edits are handed it. `adapters.context` works it out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Protocol
+
+from adapters.model.coverage import Coverage
+from adapters.model.site import Facility, Payer, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """All that a rule may ask beside the event itself, on one date of service at one place."""
+
+    day: date
+    facility: Facility
+    coverage: Coverage | None
+    payer: Payer | None
+    options: Mapping[str, str]
+    """The payer's options over the site's, by plain name; what neither says takes the registry's default."""
+    words: Mapping[str, str]
+    """Facts for rule tables: `setting`, `payer.kind`, `payer`, and every option as `option.<name>`."""
+
+    def option(self, name: str) -> str:
+        """The option's value for this payer and site."""
+        return self.words[f"option.{name}"]
+
+
+class Contexts(Protocol):
+    """The contexts of one person."""
+
+    @property
+    def site(self) -> Site:
+        """The site's settings."""
+        ...
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """Diagnoses that the person's encounters and courses state."""
+        ...
+
+    def of(self, day: date, facility: Facility) -> Context:
+        """The context on that date of service at that facility."""
+        ...
+
+    def place(self, named: str, feed: str) -> Facility:
+        """The facility that a report names, else the one of its feed, else the site's first."""
+        ...

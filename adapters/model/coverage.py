@@ -1,0 +1,26 @@
+"""A person's insurance, by the dates it holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """One insurance of a person. `order` 1 is primary; both end days are inside; an open end holds until told otherwise."""
+
+    id: str
+    payer: str
+    """The site's id of the payer (resolved from what the feed calls it), or the feed's own text if the site knows none."""
+    member: str
+    start: date | None = None
+    end: date | None = None
+    order: int = 1
+    relationship: str = "self"
+    group: str = ""
+    source_message: str = ""
+
+    def holds_on(self, day: date) -> bool:
+        """Whether the coverage is in force on the day; both end days are inside."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)

@@ -1,0 +1,101 @@
+"""An episode: the unit that is derived as a whole, such as a radiation course or an infusion visit.
+
+Reports of one thing are gathered into one `Occurrence`; the derivation sees occurrences, never single messages.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from adapters.model.event import Event, Status
+from adapters.model.why import Fact
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """One thing that happened, with all current reports of it, the one that counts first.
+
+    Its facts are those of the counting report, completed from the others where it is silent. `key` is the identity
+    that its charges carry in their slot: the record UID or order number where one is known, else plan and number,
+    else the day and the running number on that day.
+    """
+
+    kind: str
+    key: str
+    start: datetime
+    day: date
+    status: Status
+    course: str
+    facts: tuple[Fact, ...]
+    reports: tuple[Event, ...]
+    end: datetime | None = None
+
+    def fact(self, name: str) -> Fact | None:
+        """The first fact of that name, or None."""
+        for fact in self.facts:
+            if fact.name == name:
+                return fact
+        return None
+
+    def value(self, name: str, default: str = "") -> str:
+        """The value of the first fact of that name, or the default."""
+        fact = self.fact(name)
+        return default if fact is None else fact.value
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of that name in the order sent."""
+        return tuple(fact.value for fact in self.facts if fact.name == name)
+
+    def whole(self, name: str) -> int | None:
+        """The fact as a whole number, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else int(fact.value)
+
+    def flag(self, name: str) -> bool | None:
+        """The fact as yes or no, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else fact.value == "true"
+
+    def instant(self, name: str) -> datetime | None:
+        """The fact as an aware instant, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else datetime.fromisoformat(fact.value)
+
+    @property
+    def happened(self) -> bool:
+        """Whether it was delivered: neither withdrawn nor not done."""
+        return self.status is Status.DONE
+
+    @property
+    def primary(self) -> Event:
+        """The report that counts."""
+        return self.reports[0]
+
+    @property
+    def named(self) -> Fact:
+        """The occurrence itself as a fact: what it is, and where the counting report says so."""
+        return Fact("event", f"{self.kind} on {self.day.isoformat()}", self.primary.source)
+
+
+@dataclass(frozen=True, slots=True)
+class Episode:
+    """A radiation course of one person: its occurrences in order of time, and the reports that were superseded."""
+
+    id: str
+    person: str
+    kind: str
+    """`radiation` for a course; `loose` for what belongs to no course that is known."""
+    label: str
+    occurrences: tuple[Occurrence, ...]
+    superseded: tuple[tuple[Event, Event], ...] = ()
+    """(older report, the report of the same line that took its place): accounted for by it."""
+
+    def of(self, *kinds: str) -> tuple[Occurrence, ...]:
+        """The occurrences of these kinds that were delivered, in order of time."""
+        return tuple(o for o in self.occurrences if o.kind in kinds and o.happened)
+
+    @property
+    def days(self) -> tuple[date, ...]:
+        """Every date of service of the episode, sorted, each once."""
+        return tuple(sorted({o.day for o in self.occurrences}))

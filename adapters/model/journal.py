@@ -1,0 +1,43 @@
+"""The journal: everything that can change a result, in one order, with actor and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class JournalKind(StrEnum):
+    """What kind of thing was learned."""
+
+    MESSAGE = "message"
+    """HL7 v2 or FHIR from a feed."""
+    ANSWER = "answer"
+    """What a payer answered to a submission, a poll or a search; or that no answer came."""
+    DECISION = "decision"
+    """What a person decided or knows."""
+    RULES = "rules"
+    """A rule set or table edition put in force, by digest."""
+    SITE = "site"
+    """Site settings put in force, by digest."""
+    TICK = "tick"
+    """The clock reached an instant on which something fell due."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One entry. `id` is uuid5 of feed and digest, so the same bytes from the same feed are one entry however often they come."""
+
+    seq: int
+    id: str
+    kind: JournalKind
+    at: datetime
+    actor: str
+    """Who brought it: `feed:aria`, `payer:medicare`, `person:kim`, `clock`."""
+    media: str
+    """`hl7v2`, `fhir`, `json`."""
+    control: str
+    """The sender's own id of it (MSH-10, Bundle.identifier or id), empty when it has none."""
+    digest: str
+    """SHA-256 of the body, hex."""
+    body: bytes

@@ -1,0 +1,62 @@
+"""Double entry in minor units. An entry that does not balance cannot exist."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from adapters.errors import Unbalanced
+from adapters.model.money import Cents
+
+
+class Account(StrEnum):
+    """The accounts. A positive amount debits, a negative credits."""
+
+    RECEIVABLE = "receivable"
+    """What payers still owe on claims."""
+    CHARGES = "charges"
+    """What was billed (revenue at gross charge), credited when a claim goes out."""
+    PAYER_PAYMENT = "payer-payment"
+    CONTRACTUAL = "contractual"
+    """Given up under the payer's contract or fee schedule."""
+    PATIENT_RESPONSIBILITY = "patient-responsibility"
+    """Moved from the payer's debt to the patient's."""
+    DENIED = "denied"
+    """Refused by the payer and open: neither written off nor the patient's."""
+    PATIENT_PAYMENT = "patient-payment"
+    INTEREST = "interest"
+    RECOUPMENT = "recoupment"
+
+
+@dataclass(frozen=True, slots=True)
+class EntryLine:
+    """One side of an entry."""
+
+    account: Account
+    amount: Cents
+    claim: str
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One balanced entry, never changed: a correction is another entry that names this one in `reverses`."""
+
+    id: str
+    at: datetime
+    cause: str
+    """What caused it: `claim:…`, `remittance:…`, `payment:…`."""
+    lines: tuple[EntryLine, ...]
+    reverses: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.lines:
+            raise Unbalanced("an entry without lines")
+        if sum(line.amount for line in self.lines):
+            raise Unbalanced(f"the lines of an entry caused by {self.cause} do not sum to zero")
+
+    def reversal(self, id: str, at: datetime, cause: str) -> Entry:
+        """The entry that takes this one back: every amount negated, this entry named."""
+        lines = tuple(EntryLine(x.account, -x.amount, x.claim, x.line) for x in self.lines)
+        return Entry(id, at, cause, lines, reverses=self.id)

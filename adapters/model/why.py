@@ -1,0 +1,54 @@
+"""Provenance: where a fact was read, and which rule looked at which facts to reach an outcome."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Source:
+    """Where a value was read: the journal id of the message and the place inside it (`FT1[2]-10`, `Procedure.status`)."""
+
+    message: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One value that a rule looked at, as canonical text, with the place it came from.
+
+    Text, so that a fact reads the same in a message, a store and an explanation; whoever computes with it types it
+    by the schema of its event kind (`model.event.FACTS`). An assumed value has a source whose `at` begins `assumed`.
+    """
+
+    name: str
+    value: str
+    source: Source
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRef:
+    """The exact version of a rule: file, the day it holds from, digest of its text and its citation."""
+
+    id: str
+    file: str
+    since: date
+    digest: str
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """Why an outcome is what it is. An outcome that cannot say why cannot be built."""
+
+    rule: RuleRef
+    facts: tuple[Fact, ...]
+
+    def __post_init__(self) -> None:
+        if not self.facts:
+            raise ValueError(f"an outcome of {self.rule.id} rests on no fact")
+
+    def messages(self) -> frozenset[str]:
+        """The journal ids of all messages whose facts were looked at."""
+        return frozenset(fact.source.message for fact in self.facts)
