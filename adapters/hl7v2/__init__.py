@@ -1,0 +1,8 @@
+"""HL7 v2 without I/O: bytes in, values out, and acknowledgement bytes back.
+
+`mllp` cuts frames out of a byte stream, `envelope` reads MSH, `reader` gives lazy access to a whole message,
+`segment` to what is in a segment, `syntax` and `values` know delimiters, escapes, timestamps and numbers,
+`batch` splits files and batches, `ack` writes acknowledgements, `conformance` reports (off the hot path) what
+a feed does against the standard. Nothing here opens a socket or a file, reads a clock or keeps state between
+calls; the one exception is the MLLP decoder, whose state is the unfinished frame of one connection.
+"""

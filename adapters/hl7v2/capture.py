@@ -1,0 +1,189 @@
+"""An HL7 v2 message as events: what a feed says, in our words, with every part of it accounted for.
+
+DFT^P03 and P11 give clinical events and coded charges (`charges`), registration gives patient, visit and coverage
+(`registration`); of all other types each segment is named by an omission, so that nothing that came is lost from
+sight. Who speaks, what its words mean and where its elements stand is the feed's dialect (`rules.dialect`).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.hl7v2.batch import split_batch
+from adapters.hl7v2.charges import read_charges
+from adapters.hl7v2.elements import NEEDS_A_PERSON, REASONS, Gathered, Speech, place
+from adapters.hl7v2.envelope import Envelope, Unread, Unreadable, read_envelope
+from adapters.hl7v2.reader import Message, over_limits
+from adapters.hl7v2.registration import person_hint, read_registration
+from adapters.hl7v2.segment import Segment
+from adapters.hl7v2.syntax import Problem
+from adapters.hl7v2.values import parse_ts
+from adapters.model.people import PersonHint
+from adapters.model.record import Captured
+from adapters.model.site import Feed
+from adapters.rules.dialect import Dialect
+
+__all__ = ["NEEDS_A_PERSON", "REASONS", "Refused", "capture"]
+
+_CODE: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
+
+_PATIENT_BOUND: Final = frozenset({"ADT", "BAR", "DFT", "MDM", "RAS", "RDE", "RDS", "RGV", "REF", "VXU"})
+"""Types that are about a patient by their structure; of all others one without PID concerns nobody."""
+
+_CONTEXT: Final = frozenset(
+    {"MSH", "EVN", "SFT", "UAC", "PID", "PD1", "NK1", "PV1", "PV2", "ROL", "PRT", "ARV", "CON", "NTE", "DB1", "AL1"}
+    | {"DSC", "MSA", "ERR", "QAK", "QPD", "QRD", "QRF", "RCP", "TQ1", "TQ2", "FHS", "BHS", "BTS", "FTS"}
+)
+"""Segments that carry no charge and, where nothing was read from them, need not be read."""
+
+_READ_FOR_ALL: Final = ("MSH", "EVN", "PID")
+"""What the message is, when it was said, and whom it is about (each part has but one PID)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A body that cannot be read as messages of a person; every reason found, with its place and no content."""
+
+    problems: tuple[Problem, ...]
+
+
+def capture(
+    body: bytes, *, feed: Feed, dialect: Dialect, message: str, received: datetime
+) -> tuple[Captured, ...] | Refused:
+    """What a received body says, one `Captured` for each person it names, in order.
+
+    `message` is its journal id, from which all event ids follow; `received` (aware) stands for the time of saying
+    where MSH-7 and EVN-2 give none. A body of several messages is read whole or refused whole; places then begin
+    with `message[n]/`. Never raises on content. A person hint without identifiers: the message concerns nobody.
+    """
+    if dialect.media != "hl7v2":
+        raise ValueError(f"the dialect {dialect.id} is not one of HL7 v2")
+    bodies = split_batch(body).messages or (body,)
+    captured: list[Captured] = []
+    problems: list[Problem] = []
+    lines: dict[str, int] = {}
+    for number, single in enumerate(bodies, 1):
+        prefix = f"message[{number}]/" if len(bodies) > 1 else ""
+        read = _message(single, feed, dialect, message, received, prefix, lines)
+        if isinstance(read, Refused):
+            problems += read.problems
+        else:
+            captured += read
+    return Refused(tuple(problems)) if problems else tuple(captured)
+
+
+def _message(
+    body: bytes, feed: Feed, dialect: Dialect, message: str, received: datetime, prefix: str, lines: dict[str, int]
+) -> list[Captured] | Refused:
+    envelope = read_envelope(body)
+    if isinstance(envelope, Unreadable):
+        # Without MSH-10 a message cannot be acknowledged properly, but what it says can be read.
+        if envelope.header is None or envelope.reason is not Unread.NO_CONTROL_ID:
+            return Refused((Problem(envelope.reason.value, prefix, envelope.words),))
+        envelope = envelope.header
+    text = Message.parse(body)
+    beyond = over_limits(text)
+    if beyond:
+        return Refused(tuple(Problem(p.code, prefix + p.where, p.words) for p in beyond))
+    segments = list(text)
+    strays = frozenset(text.strays)
+    zone = ZoneInfo(feed.zone)
+    speech = Speech(feed, dialect, message, zone, _said(envelope, segments, zone, received), prefix)
+    parts = [_part(speech, envelope, part, strays, lines) for part in _by_person(list(enumerate(segments, 1)))]
+    refused = tuple(part for part in parts if isinstance(part, Problem))
+    if refused:
+        return Refused(refused)
+    found = [part for part in parts if isinstance(part, Captured)]
+    if text.charset_guessed:
+        told = Gathered(speech)
+        told.omit("charset-guessed", "MSH-18")
+        first = found[0]
+        found[0] = Captured(first.person, first.events, (*told.omissions, *first.omissions))
+    return found
+
+
+def _said(envelope: Envelope, segments: Sequence[Segment], zone: ZoneInfo, received: datetime) -> datetime:
+    """When the sender said it: MSH-7, else EVN-2, else when it came."""
+    recorded = next((s.text(2) for s in segments if s.name == "EVN"), "")
+    for text in (envelope.sent_at, recorded):
+        stamp = parse_ts(text) if text else None
+        if stamp is not None and stamp.day is not None:
+            return stamp.instant(zone).astimezone(UTC)
+    return received.astimezone(UTC)
+
+
+_Numbered = list[tuple[int, Segment]]
+
+
+def _by_person(segments: _Numbered) -> list[_Numbered]:
+    """The message cut before every PID but the first; what stands before the first belongs to its part."""
+    parts: list[_Numbered] = [[]]
+    seen = False
+    for number, segment in segments:
+        if segment.name == "PID":
+            if seen:
+                parts.append([])
+            seen = True
+        parts[-1].append((number, segment))
+    return parts
+
+
+def _part(
+    speech: Speech, envelope: Envelope, part: _Numbered, strays: frozenset[int], lines: dict[str, int]
+) -> Captured | Problem:
+    """What one person's part of a message says."""
+    segments = [segment for number, segment in part if number not in strays]
+    pid = next((segment for segment in segments if segment.name == "PID"), None)
+    hint = PersonHint() if pid is None else person_hint(pid, speech.feed)
+    if not hint.known and (pid is not None or envelope.message_type in _PATIENT_BOUND):
+        words = "the message names no patient" if pid is None else "PID holds no identifier"
+        return Problem("no-patient", speech.prefix + ("PID" if pid is None else place(pid)), words)
+    gathered = Gathered(speech, lines=lines)
+    trigger = envelope.trigger or next((s.text(1) for s in segments if s.name == "EVN"), "")
+    if speech.dialect.states_people(envelope.message_type, trigger):
+        read_registration(gathered, segments)
+    elif pid is not None and envelope.message_type != "DFT":
+        # What it means for charges (a cancelled visit, a merge, an administration) is not read yet.
+        gathered.omit("not-used-yet", "MSH-9", _known_type(envelope.message_type, trigger))
+    if envelope.message_type == "DFT":
+        cut = frozenset(place(s) for number, s in part if number + 1 in strays and number not in strays)
+        read_charges(gathered, segments, each_its_own=trigger == "P11", cut=cut)
+    _account_for_rest(gathered, part, strays)
+    return Captured(hint, tuple(gathered.events), tuple(gathered.omissions))
+
+
+def _known_type(message_type: str, trigger: str) -> str:
+    """The type for an omission's detail; only where it has the form of one, so that no content slips through."""
+    return "^".join(part for part in (message_type, trigger) if _CODE.fullmatch(part))
+
+
+def _account_for_rest(gathered: Gathered, part: _Numbered, strays: frozenset[int]) -> None:
+    """Name every segment that no event rests on and no omission names yet.
+
+    One that was read and gave no fact of its own (a course label, an identity, a code said twice) is context.
+    """
+    prefix = len(gathered.speech.prefix)
+    sources = [omission.source.at for omission in gathered.omissions]
+    for event in gathered.events:
+        sources.append(event.source.at)
+        sources += [fact.source.at for fact in event.facts]
+    seen = {at[prefix:].partition("-")[0] for at in sources}
+    for number, segment in part:
+        at = f"line {number}" if number in strays else place(segment)
+        if at in seen or segment.name in _READ_FOR_ALL:
+            continue
+        if number in strays:
+            gathered.omit("stray-line", at)
+        elif segment.name in _CONTEXT or at in gathered.used:
+            gathered.omit("context", at)
+        elif segment.name.startswith("Z"):
+            gathered.omit("local-segment", at)
+        else:
+            gathered.omit("not-used-yet", at)
+    if not gathered.events and not gathered.omissions:
+        gathered.omit("context", "MSH")

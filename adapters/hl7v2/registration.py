@@ -1,0 +1,192 @@
+"""ADT and BAR: who the patient is, what insures them, which visit it is (v2.5.1 sections 3.4.2, 3.4.3 and 6.5.6).
+
+Each message is a snapshot: its patient restates the feed's earlier one, a field left empty or sent as `""` is a
+fact that is absent. A coverage is known by payer and member, so that a corrected end date restates it, while a
+change of insurer adds the new one and leaves the old one for the days before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Final
+
+from adapters.hl7v2.elements import Gathered, npi, number, place
+from adapters.hl7v2.segment import Segment
+from adapters.hl7v2.values import parse_ts
+from adapters.model.people import Identifier, PersonHint
+from adapters.model.site import Feed
+from adapters.model.why import Fact
+
+_SEXES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("F", "FEMALE"), "female"),
+    **dict.fromkeys(("M", "MALE"), "male"),
+    **dict.fromkeys(("O", "A", "OTHER"), "other"),
+    **dict.fromkeys(("U", "N", "UNKNOWN"), "unknown"),
+}
+"""Table 0001 to the words of FHIR's AdministrativeGender."""
+
+_RELATIONS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("SEL", "SELF", "01", "18", "1"), "self"),
+    **dict.fromkeys(("SPO", "SPOUSE", "02", "DOM"), "spouse"),
+    **dict.fromkeys(("CHD", "CHILD", "DEP", "03", "19", "FCH", "NCH", "SCH"), "child"),
+    **dict.fromkeys(("PAR", "MTH", "FTH"), "parent"),
+}
+"""Table 0063 (relationship to the subscriber) and the numbers that feeds send for it; others read `other`."""
+
+_ADDRESS: Final = (
+    ("address.line", 1),
+    ("address.city", 3),
+    ("address.state", 4),
+    ("address.postal_code", 5),
+)
+
+
+def person_hint(pid: Segment, feed: Feed) -> PersonHint:
+    """By what the message names its person: the first identifier of type MR in PID-3, else the first, else PID-2.
+
+    The assigning authority becomes the site's name for it by the feed's aliases; one that is missing or that the
+    site does not know is `person_system`, or itself where the feed has none.
+    """
+    repetitions = range(1, len(pid.field(3).repetitions) + 1)
+    named = [(pid.text(3, 1, 1, r).strip(), r) for r in repetitions]
+    found = [(value, r) for value, r in named if value]
+    medical = [(value, r) for value, r in found if pid.text(3, 5, 1, r).strip().upper() == "MR"]
+    if found:
+        value, r = (medical or found)[0]
+        said = [pid.text(3, 4, s, r).strip() for s in (1, 2)]
+    else:
+        value, said = pid.text(2).strip(), [pid.text(2, 4, s).strip() for s in (1, 2)]
+    if not value:
+        return PersonHint()
+    authorities = [text for text in said if text]
+    known = [feed.person_aliases[text] for text in authorities if text in feed.person_aliases]
+    system = (known or [feed.person_system])[0] or next(iter(authorities), f"feed:{feed.name}")
+    return PersonHint((Identifier(system, value),))
+
+
+def read_registration(gathered: Gathered, segments: Sequence[Segment]) -> None:
+    """The patient, the visit and the coverages of one person's part of a message."""
+    for segment in segments:
+        if segment.name == "PID":
+            _patient(gathered, segment)
+        elif segment.name == "PV1":
+            _visit(gathered, segment)
+    _coverages(gathered, segments)
+
+
+def _today(gathered: Gathered) -> tuple[datetime, date]:
+    """When a statement without a date of its own holds from: when it was said."""
+    said = gathered.speech.said
+    return said, said.astimezone(gathered.speech.zone).date()
+
+
+def _texts(gathered: Gathered, segment: Segment, wanted: Iterable[tuple[str, int, int]], r: int = 1) -> list[Fact]:
+    """The first sub-components so listed as (fact, field, component), where they have a value."""
+    speech = gathered.speech
+    found = []
+    for name, n, c in wanted:
+        text = segment.text(n, c, 1, r).strip()
+        if text:
+            found.append(speech.fact(name, text, segment.path(n, r, c)))
+    return found
+
+
+def _day_fact(gathered: Gathered, segment: Segment, name: str, n: int) -> list[Fact]:
+    text = segment.text(n)
+    if not text:
+        return []
+    stamp = parse_ts(text)
+    if stamp is None or stamp.day is None:
+        gathered.omit("ill-formed-date", segment.path(n), name)
+        return []
+    return [gathered.speech.fact(name, stamp.day.isoformat(), segment.path(n))]
+
+
+def _patient(gathered: Gathered, pid: Segment) -> None:
+    speech = gathered.speech
+    names = range(1, len(pid.field(5).repetitions) + 1)
+    legal = next((r for r in names if pid.text(5, 7, 1, r).strip().upper() == "L"), 1)
+    facts = _texts(gathered, pid, (("family", 5, 1), ("given", 5, 2)), legal)
+    facts += _day_fact(gathered, pid, "birth_date", 7)
+    sex = pid.text(8).strip().upper()
+    if sex in _SEXES:
+        facts.append(speech.fact("sex", _SEXES[sex], pid.path(8)))
+    elif sex:
+        gathered.omit("unknown-value", pid.path(8), "sex")
+    facts += _texts(gathered, pid, ((name, 11, c) for name, c in _ADDRESS))
+    if not facts:
+        return
+    start, day = _today(gathered)
+    gathered.emit("patient", place(pid), line=f"{speech.feed.name}|patient", start=start, day=day, facts=facts)
+
+
+def _visit(gathered: Gathered, pv1: Segment) -> None:
+    speech = gathered.speech
+    facts = _texts(gathered, pv1, (("visit", 19, 1), ("facility", 3, 4)))
+    if not facts:
+        return
+    attending = npi(pv1, 7)
+    if attending is not None:
+        facts.append(speech.fact("by", *attending))
+    start, day = _today(gathered)
+    end = None
+    for n in (44, 45):
+        text = pv1.text(n)
+        stamp = parse_ts(text) if text else None
+        if stamp is not None and stamp.day is not None:
+            if n == 44:
+                start, day = speech.instant(stamp), stamp.day
+            else:
+                end = speech.instant(stamp)
+        elif text:
+            gathered.omit("ill-formed-date", pv1.path(n))
+    number_of_visit = pv1.text(19).strip()
+    line = f"{speech.feed.name}|visit|{number_of_visit}" if number_of_visit else f"{speech.message}|{place(pv1)}"
+    gathered.emit("encounter", place(pv1), line=line, start=start, day=day, end=end, facts=facts)
+
+
+def _coverages(gathered: Gathered, segments: Sequence[Segment]) -> None:
+    """Each IN1 with the IN2 that follows it."""
+    insurance: Segment | None = None
+    more: Segment | None = None
+    for segment in segments:
+        if segment.name == "IN1":
+            if insurance is not None:
+                _coverage(gathered, insurance, more)
+            insurance, more = segment, None
+        elif segment.name == "IN2" and more is None:
+            more = segment
+    if insurance is not None:
+        _coverage(gathered, insurance, more)
+
+
+def _coverage(gathered: Gathered, in1: Segment, in2: Segment | None) -> None:
+    speech = gathered.speech
+    payer = _texts(gathered, in1, (("payer", 3, 1), ("payer", 2, 1)))[:1]
+    name = _texts(gathered, in1, (("payer.name", 4, 1), ("payer.name", 2, 2)))[:1]
+    member = _texts(gathered, in1, (("member", 36, 1), ("member", 49, 1)))[:1]
+    if not member and in2 is not None:
+        # The patient's member number, then the Medicare and Medicaid numbers.
+        member = _texts(gathered, in2, (("member", 61, 1), ("member", 6, 1), ("member", 8, 1)))[:1]
+    if not payer and not name:
+        gathered.omit("ill-formed" if member else "context", place(in1), "payer")
+        return
+    facts = [*payer, *name, *member, *_texts(gathered, in1, (("group", 8, 1),))]
+    facts += _day_fact(gathered, in1, "from", 12) + _day_fact(gathered, in1, "to", 13)
+    relation = in1.text(17).strip().upper()
+    if relation:
+        facts.append(speech.fact("relationship", _RELATIONS.get(relation, "other"), in1.path(17)))
+    for n in (22, 1):
+        order = number(in1.text(n))
+        if order is not None and order.isdigit() and order != "0":
+            facts.append(speech.fact("order", order, in1.path(n)))
+            break
+    start, day = _today(gathered)
+    begins = parse_ts(in1.text(12))
+    if begins is not None and begins.day is not None:
+        start, day = speech.instant(begins), begins.day
+    who = (payer or name)[0].value
+    known = f"{who}|{member[0].value}" if member else f"{who}|{in1.ordinal}"
+    line = f"{speech.feed.name}|coverage|{known}"
+    gathered.emit("coverage", place(in1), line=line, start=start, day=day, facts=facts)

@@ -1,0 +1,177 @@
+"""One FT1 with what belongs to it, and what all its events have in common: date, identity, units, status, people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Final
+
+from adapters.hl7v2.elements import Gathered, diagnoses, is_null, npi, number, place, plain, span
+from adapters.hl7v2.segment import Segment
+from adapters.hl7v2.values import parse_number
+from adapters.model.event import Status
+from adapters.model.why import Fact
+from adapters.rules.location import Location
+
+
+@dataclass(slots=True)
+class Charge:
+    """One FT1 with what belongs to it."""
+
+    gathered: Gathered
+    ft1: Segment
+    shared: Mapping[str, list[Segment]]
+    own: dict[str, list[Segment]] = field(default_factory=dict)
+
+    def segment(self, at: Location) -> Segment | None:
+        """The segment that a location means: the charge's own before the message's."""
+        if at.segment == "FT1":
+            return self.ft1
+        candidates = self.own.get(at.segment) or self.shared.get(at.segment, [])
+        if not at.qualifier:
+            return candidates[0] if candidates else None
+        named = 3 if at.segment == "OBX" else 1
+        return next((s for s in candidates if s.text(named) == at.qualifier), None)
+
+    def where(self, at: Location) -> str:
+        """The location as a place of this message, also where nothing stands there."""
+        segment = self.segment(at)
+        return str(at) if segment is None else segment.path(at.field, 1, at.component, at.sub)
+
+    def read(self, places: Iterable[Location]) -> tuple[str, str]:
+        """The first value among the locations with its place; `""` ends the search without a value."""
+        for at in places:
+            segment = self.segment(at)
+            if segment is None:
+                continue
+            text = segment.text(at.field, at.component or 1, at.sub or 1)
+            if text:
+                self.gathered.used.add(place(segment))
+                return text, segment.path(at.field, 1, at.component, at.sub)
+            if is_null(segment, at.field):
+                return "", ""
+        return "", ""
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What the events of one FT1 have in common."""
+
+    base: str
+    number: int
+    start: datetime
+    end: datetime | None
+    day: date
+    status: Status
+    course: str
+    units: Fact | None
+    amount: Fact | None
+    facts: tuple[Fact, ...]
+
+
+def common_of(charge: Charge, *, credit: bool) -> Common | None:
+    """Date, identity, units and status of an FT1; None, with the omission that says why, where it has no date."""
+    gathered, ft1 = charge.gathered, charge.ft1
+    speech = gathered.speech
+    dialect = speech.dialect
+    from_text, to_text, from_at = ft1.text(4), ft1.text(4, 2), ft1.path(4)
+    if not from_text:
+        from_text, at = charge.read((Location("PR1", 5),))
+        from_at = at or from_at
+    start, end, unusable = span(from_text, to_text)
+    if unusable:
+        gathered.omit("ill-formed-date", ft1.path(4, 1, 2))
+    if start is None or start.day is None:
+        gathered.omit("ill-formed-date" if from_text else "no-date", from_at)
+        return None
+    units, below_zero = _units(charge)
+    amount, owed = _amount(charge, units)
+    withdrawn = credit or below_zero or owed
+    transaction, _ = charge.read((dialect.transaction,))
+    named = charge.read((dialect.original,))[0] if withdrawn and dialect.original else ""
+    if credit and not named and "same-transaction" not in dialect.credits:
+        gathered.omit("credit-unmatched", place(ft1))
+        return None
+    transaction = named or transaction
+    here = f"{speech.message}|{speech.prefix}{place(ft1)}"
+    return Common(
+        base=f"{speech.feed.name}|{transaction}" if transaction else here,
+        number=ft1.ordinal,
+        start=speech.instant(start),
+        end=None if end is None else speech.instant(end),
+        day=start.day,
+        status=Status.WITHDRAWN if withdrawn else Status.DONE,
+        course=charge.read(dialect.course)[0],
+        units=units,
+        amount=amount,
+        facts=tuple(_shared_facts(charge)),
+    )
+
+
+def _units(charge: Charge) -> tuple[Fact | None, bool]:
+    """The quantity without its sign, and whether it takes back by being below zero."""
+    gathered = charge.gathered
+    speech, dialect = gathered.speech, gathered.speech.dialect
+    segment = charge.segment(dialect.quantity)
+    if segment is not None and is_null(segment, dialect.quantity.field):
+        return None, False
+    text, at = charge.read((dialect.quantity,))
+    if not text:
+        if not dialect.quantity_default:
+            return None, False
+        return speech.assumed("units", dialect.quantity_default, charge.where(dialect.quantity)), False
+    said = number(text)
+    # A credit may have either sign by itself: -1 of CD is the unit that CD takes back.
+    signed = "negative-quantity" in dialect.credits or charge.ft1.text(6).strip().upper() in dialect.credit_types
+    if said is None or (said.startswith("-") and not signed):
+        gathered.omit("ill-formed", at, "units")
+        return None, False
+    return speech.fact("units", said.removeprefix("-"), at), said.startswith("-")
+
+
+def _amount(charge: Charge, units: Fact | None) -> tuple[Fact | None, bool]:
+    """The extended amount without its sign (FT1-11, else FT1-12 times the units), and whether it takes back."""
+    gathered, ft1 = charge.gathered, charge.ft1
+    for n in (11, 12):
+        text = ft1.text(n)
+        if not text:
+            continue
+        value = parse_number(text)
+        if value is not None and n == 12:
+            value = None if units is None else value * Decimal(units.value)
+        said = None if value is None else plain(abs(value))
+        if value is None or said is None:
+            gathered.omit("ill-formed", ft1.path(n, 1, 1), "amount")
+            return None, False
+        owed = value < 0 and "negative-amount" in gathered.speech.dialect.credits
+        return gathered.speech.fact("amount", said, ft1.path(n, 1, 1)), owed
+    return None, False
+
+
+def _shared_facts(charge: Charge) -> Iterable[Fact]:
+    """Diagnoses, people and place, which a clinical event and a coded charge carry alike."""
+    gathered, ft1 = charge.gathered, charge.ft1
+    speech = gathered.speech
+    found = diagnoses(gathered, ft1, 19)
+    if not found and not is_null(ft1, 19):
+        for dg1 in charge.own.get("DG1") or charge.shared.get("DG1", []):
+            found += diagnoses(gathered, dg1, 3)
+    yield from found
+    for name, n in (("by", 20), ("ordered_by", 21)):
+        provider = npi(ft1, n)
+        if provider is not None:
+            yield speech.fact(name, *provider)
+        elif ft1.text(n):
+            gathered.omit("not-an-npi", ft1.path(n), name)
+    for name, places in _WHERE:
+        value, at = charge.read(places)
+        if value:
+            yield speech.fact(name, value, at)
+
+
+_WHERE: Final = (
+    ("facility", (Location("FT1", 16, 4), Location("PV1", 3, 4))),
+    ("visit", (Location("PV1", 19, 1),)),
+)
