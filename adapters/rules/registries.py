@@ -1,0 +1,90 @@
+"""The registries: options that payers and sites set, and the words of holds, skips and findings."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+from adapters.model.charge import Release
+from adapters.rules.answers import HoldSpec, OptionSpec
+from adapters.rules.locate import Path
+from adapters.rules.sheet import Sheet
+
+_OPTIONS: Final = frozenset({"id", "kind", "title", "options"})
+_OPTION: Final = frozenset({"name", "words", "default", "allowed", "pattern", "cite"})
+_LABELS: Final = frozenset({"id", "kind", "title", "holds", "skips", "findings"})
+_T = TypeVar("_T")
+_RELEASES: Final = {release.value: release for release in Release}
+
+
+@dataclass(slots=True)
+class Registries:
+    """What the registry files say together. Filled file by file; a name in two files is a fault of the second."""
+
+    options: dict[str, OptionSpec] = field(default_factory=dict)
+    holds: dict[str, HoldSpec] = field(default_factory=dict)
+    skips: dict[str, str] = field(default_factory=dict)
+    findings: dict[str, str] = field(default_factory=dict)
+
+    def read(self, sheet: Sheet) -> None:
+        """Take in one file of kind `options` or `labels`; faults are noted on the sheet."""
+        if sheet.data.get("kind") == "options":
+            sheet.only(sheet.data, (), _OPTIONS)
+            for path, table in sheet.tables(sheet.data, (), "options"):
+                self._option(sheet, path, table)
+            return
+        sheet.only(sheet.data, (), _LABELS)
+        for path, table in sheet.tables(sheet.data, (), "holds"):
+            self._hold(sheet, path, table)
+        for path, table in sheet.tables(sheet.data, (), "skips"):
+            _words(sheet, path, table, "reason", self.skips)
+        for path, table in sheet.tables(sheet.data, (), "findings"):
+            _words(sheet, path, table, "kind", self.findings)
+
+    def _option(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        sheet.only(table, path, _OPTION)
+        name = sheet.text(table, path, "name")
+        default = sheet.text(table, path, "default", required=False)
+        allowed = sheet.names(table, path, "allowed")
+        pattern = _pattern(sheet, path, table)
+        if bool(allowed) == ("pattern" in table):
+            sheet.fault(path, "an option has either allowed or pattern")
+        spec = OptionSpec(
+            name, sheet.text(table, path, "words"), default, sheet.text(table, path, "cite"), allowed, pattern
+        )
+        if default and not spec.fits(default):
+            sheet.fault((*path, "default"), f"the default of {name} is not allowed by it")
+        _enter(sheet, path, self.options, name, spec)
+
+    def _hold(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        sheet.only(table, path, frozenset({"code", "release", "words", "next_step"}))
+        code, release = sheet.text(table, path, "code"), sheet.text(table, path, "release")
+        words = sheet.text(table, path, "words")
+        # What is never payable asks nobody to do anything, so it has no next step.
+        next_step = sheet.text(table, path, "next_step", required=release != Release.NEVER)
+        if release not in _RELEASES:
+            sheet.fault((*path, "release"), f"release must be one of {', '.join(_RELEASES)}")
+            return
+        _enter(sheet, path, self.holds, code, HoldSpec(code, _RELEASES[release], words, next_step))
+
+
+def _pattern(sheet: Sheet, path: Path, table: Mapping[str, object]) -> re.Pattern[str] | None:
+    text = sheet.text(table, path, "pattern", required=False)
+    try:
+        return re.compile(text) if text else None
+    except re.error as error:
+        sheet.fault((*path, "pattern"), f"not a regular expression: {error}")
+        return None
+
+
+def _words(sheet: Sheet, path: Path, table: Mapping[str, object], key: str, into: dict[str, str]) -> None:
+    sheet.only(table, path, frozenset({key, "words"}))
+    _enter(sheet, path, into, sheet.text(table, path, key), sheet.text(table, path, "words"))
+
+
+def _enter(sheet: Sheet, path: Path, into: dict[str, _T], name: str, value: _T) -> None:
+    if name in into:
+        sheet.fault(path, f"{name} stands in the registry already")
+    into[name] = value
