@@ -1,0 +1,153 @@
+"""The resources of a message, each with its place, and the resolution of references among them (R4 Bundle, References).
+
+A reference is looked up as `#contained`, fullUrl, `Type/id` (whatever the base), `Type?identifier=system|value` and by
+its logical identifier, in that order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from adapters.fhir.tree import Node
+from adapters.fhir.wire import JsonObject
+from adapters.model.event import Omission
+from adapters.model.why import Source
+
+_RELATIVE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?$")
+_CONDITIONAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)\?identifier=([^&]+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of a message."""
+
+    node: Node
+    type: str
+    url: str = ""
+    """Its fullUrl, empty where there is none."""
+    sent: Node | None = None
+    """Bundle.timestamp of the Bundle that holds it."""
+    temporary: bool = False
+    """Its id is the sender's stand-in for one that a server is to give (POST in a transaction)."""
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for people: `Bundle.entry[3].resource (Procedure)`."""
+        return self.node.at if self.node.at == self.type else f"{self.node.at} ({self.type})"
+
+    @property
+    def reference(self) -> str:
+        """`Type/id`, by which later messages of the feed may name it; empty when its id does not last."""
+        id = self.node["id"].text
+        return f"{self.type}/{id}" if id and not self.temporary else ""
+
+    @property
+    def name(self) -> str:
+        """What another resource calls it: `Type/id`, else its fullUrl, else its first identifier."""
+        if self.reference or self.url:
+            return self.reference or self.url
+        return next((f"{self.type}?{key}" for key in _identifiers(self.node)), "")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """All resources of a message, those of Bundles within Bundles among them."""
+
+    resources: tuple[Resource, ...]
+    empty: tuple[Omission, ...]
+    """Entries that hold no resource."""
+    _known: dict[str, Resource] = field(repr=False)
+
+    def resolve(self, reference: Node, within: Resource, expected: str = "") -> Resource | None:
+        """The resource that a Reference of `within` names, or None where the message does not hold it.
+
+        `expected` is the type that a logical reference without a type means.
+        """
+        text = reference["reference"].text
+        if text.startswith("#"):
+            return _contained(within, text[1:])
+        for key in _ways(text):
+            if key in self._known:
+                return self._known[key]
+        kind = reference["type"].text or expected
+        logical = (f"{kind}?{key}" for key in _identifiers(reference))
+        return next((self._known[key] for key in logical if key in self._known), None)
+
+
+def named(reference: Node, expected: str = "") -> str:
+    """A Reference in one form, its resource in the message or not: `Type/id`, `urn:…`, `Type?system|value`."""
+    text = reference["reference"].text
+    if text.startswith("#"):
+        return ""
+    if text:
+        return text if text.startswith("urn:") else list(_ways(text))[-1]
+    kind = reference["type"].text or expected
+    return next((f"{kind}?{key}" for key in _identifiers(reference)), "")
+
+
+def read(body: JsonObject, message: str) -> Message:
+    """The resources of a body: of a Bundle of any type its entries, else the one resource."""
+    kind = str(body.get("resourceType", ""))
+    resources: list[Resource] = []
+    empty: list[Omission] = []
+    if kind == "Bundle":
+        resources.extend(_entries(Node(body, "Bundle"), empty, message))
+    else:
+        resources.append(Resource(Node(body, kind), kind))
+    known: dict[str, Resource] = {}
+    # The last version stands for the thing: in a history Bundle that is the one said last.
+    for resource in sorted(resources, key=lambda r: r.node["meta"]["lastUpdated"].text, reverse=True):
+        for key in _keys(resource):
+            known.setdefault(key, resource)
+    return Message(tuple(resources), tuple(empty), known)
+
+
+def _entries(bundle: Node, empty: list[Omission], message: str) -> Iterator[Resource]:
+    for entry in bundle.each("entry"):
+        node = entry["resource"]
+        kind = node["resourceType"].text
+        if not kind:
+            gone = entry["request"]["method"].text == "DELETE"
+            empty.append(Omission("deleted" if gone else "no-resource", Source(message, entry.at)))
+        elif kind == "Bundle":
+            yield from _entries(node, empty, message)
+        else:
+            url = entry["fullUrl"].text
+            made = entry["request"]["method"].text == "POST" and (not url or url.startswith("urn:"))
+            yield Resource(node, kind, url, bundle["timestamp"], temporary=made)
+
+
+def _keys(resource: Resource) -> Iterator[str]:
+    if resource.url:
+        yield from _ways(resource.url)
+    if id := resource.node["id"].text:
+        yield f"{resource.type}/{id}"
+    for key in _identifiers(resource.node):
+        yield f"{resource.type}?{key}"
+
+
+def _ways(text: str) -> Iterator[str]:
+    if not text:
+        return
+    yield text
+    if text.startswith("urn:"):
+        return
+    if match := _CONDITIONAL.search(text):
+        yield f"{match[1]}?{match[2]}"
+    elif match := _RELATIVE.search(text):
+        yield match[1]
+
+
+def _identifiers(node: Node) -> Iterator[str]:
+    for identifier in node.each("identifier"):
+        if identifier["value"].text:
+            yield f"{identifier['system'].text}|{identifier['value'].text}"
+
+
+def _contained(within: Resource, id: str) -> Resource | None:
+    for node in within.node.each("contained"):
+        if node["id"].text == id and node["resourceType"].text:
+            return Resource(node, node["resourceType"].text, temporary=True)
+    return None

@@ -1,0 +1,116 @@
+"""What an EHR sends, as events: any Bundle or single resource, read tolerantly, every entry accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.fhir import bundle, encounters, people, procedures, wire
+from adapters.fhir.bundle import Resource
+from adapters.fhir.draft import FhirDialect, Outcome, Reading
+from adapters.fhir.problem import Refused
+from adapters.model.event import FACTS, Event, Omission
+from adapters.model.people import PersonHint
+from adapters.model.record import Captured
+from adapters.model.site import Feed
+
+REASONS: Final[dict[str, str]] = {
+    "context": "used by reference from other resources",
+    "unknown-type": "a type of resource that nothing is derived from",
+    "other-procedure": "a procedure that is no part of radiotherapy delivery",
+    "course-long-procedure": "a procedure of more than a day, which is no single fraction",
+    "not-external-beam": "a fraction of a kind that no rule here derives",
+    "in-progress": "not finished yet, or the sender does not know",
+    "no-date": "done, but the day is not said",
+    "no-person": "names no patient",
+    "ill-formed": "a value that cannot be read as what it should be",
+    "unmapped": "a code without a certain meaning here",
+    "no-resource": "an entry that holds no resource",
+    "deleted": "an entry that says a resource was deleted",
+}
+"""Every reason for which a part of a FHIR message gives no event, in words for people."""
+
+_CONTEXT: Final = frozenset(
+    {
+        "BodyStructure",
+        "Condition",
+        "Device",
+        "Location",
+        "MessageHeader",
+        "Organization",
+        "Parameters",
+        "Practitioner",
+        "PractitionerRole",
+        "ServiceRequest",
+    }
+)
+"""Types that are read through references (or, of the last kind, carry the message), so give no event of their own."""
+
+_READERS: Final[dict[str, tuple[str, Callable[[Reading, Resource], Outcome]]]] = {
+    "Patient": ("", people.patient),
+    "Coverage": ("beneficiary", people.coverage),
+    "Encounter": ("subject", encounters.encounter),
+    "Procedure": ("subject", procedures.procedure),
+}
+"""Type → (element that names the patient, reader)."""
+
+
+def capture(
+    body: bytes,
+    *,
+    feed: Feed,
+    dialect: FhirDialect,
+    message: str,
+    received: datetime,
+    zone: ZoneInfo,
+    extensions: Mapping[str, str] | None = None,
+) -> tuple[Captured, ...] | Refused:
+    """Events and omissions of a message, by person in the order first named.
+
+    `message` is the journal id of the body, `received` an aware instant, `zone` the feed's. `extensions` maps the
+    sender's own extension URLs to fact names (the dialect's where it has a member of that name). Resources that
+    concern no person (a Practitioner) stand with the first person, or alone when there is none. Only a body that is
+    no FHIR JSON is refused.
+    """
+    read = wire.resource(body)
+    if isinstance(read, Refused):
+        return read
+    content = bundle.read(read, message)
+    told: Mapping[str, str] = extensions if extensions is not None else getattr(dialect, "extensions", {})
+    own = {url: name for url, name in told.items() if name in FACTS}
+    reading = Reading(feed, dialect, message, received, zone, content, own)
+    events: dict[PersonHint, list[Event]] = {}
+    omissions: dict[PersonHint, list[Omission]] = {}
+    loose: list[Omission] = list(content.empty)
+    for resource in content.resources:
+        hint, outcome = _read(reading, resource)
+        if not hint.known:
+            loose.extend(outcome.omissions)
+            continue
+        events.setdefault(hint, []).extend(outcome.events)
+        omissions.setdefault(hint, []).extend(outcome.omissions)
+    if loose:
+        first = next(iter(events), PersonHint())
+        events.setdefault(first, [])
+        omissions.setdefault(first, []).extend(loose)
+    # One place that several resources refer to is told once.
+    return tuple(Captured(hint, tuple(events[hint]), tuple(dict.fromkeys(omissions[hint]))) for hint in events)
+
+
+def _read(reading: Reading, resource: Resource) -> tuple[PersonHint, Outcome]:
+    """The person and what the resource gives. Nothing is given to no one: without a person there is an omission."""
+    if resource.type not in _READERS:
+        reason = "context" if resource.type in _CONTEXT else "unknown-type"
+        whose = resource.node["subject"] or resource.node["patient"]
+        hint = people.person_of(reading, resource, whose) if whose else PersonHint()
+        return hint, Outcome(omissions=(reading.omission(reason, resource),))
+    element, reader = _READERS[resource.type]
+    if element:
+        hint = people.person_of(reading, resource, resource.node[element])
+    else:
+        hint = people.hint_of(reading, resource)
+    if not hint.known:
+        return hint, Outcome(omissions=(reading.omission("no-person", resource),))
+    return hint, reader(reading, resource)
