@@ -1,0 +1,22 @@
+"""The store: journal, records and ledger in a SQL database. `open_store` is the way in."""
+
+from adapters.store.keys import KeyRing
+from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
+from adapters.store.migration import migrate
+from adapters.store.refusals import Damaged, Overwrites, Stale
+from adapters.store.store import SqlStore, open_store
+
+__all__ = [
+    "Counts",
+    "Damaged",
+    "Found",
+    "JournalLine",
+    "KeyRing",
+    "Of",
+    "Overwrites",
+    "SqlStore",
+    "Stale",
+    "Traced",
+    "migrate",
+    "open_store",
+]

@@ -1,0 +1,101 @@
+"""`verify`: reads everything that is stored and names every row that is not what it was when it was written.
+
+What it sees: altered, swapped or unreadable rows, a digest that is not its body's, an id that is not its entry's, gaps
+in the journal's numbers, entries without a queue row, ledger entries out of balance, damaged pages. What it cannot see
+yet: a journal cut off at its end together with everything that came of it; sealing of batches is what will show that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+
+from sqlalchemy import Connection, select
+
+from adapters.model.journal import JournalKind
+from adapters.model.people import Identifier
+from adapters.store import codec, ledger, sqlite
+from adapters.store.journal import State, control_key, entry_id
+from adapters.store.keys import KeyRing
+from adapters.store.people import blind_of
+from adapters.store.records import SHELVES, Shelf
+from adapters.store.refusals import Damaged
+from adapters.store.schema import identifiers, journal, queue
+
+
+def verify(connection: Connection, keys: KeyRing) -> tuple[str, ...]:
+    """One line for every fault, naming table and id; empty when all is as it was written."""
+    return tuple(_faults(connection, keys))
+
+
+def _faults(connection: Connection, keys: KeyRing) -> Iterator[str]:
+    if connection.dialect.name == "sqlite":
+        yield from sqlite.damage(connection)
+    yield from _journal(connection, keys)
+    yield from _queue(connection)
+    for shelf in SHELVES:
+        yield from _shelf(connection, shelf, keys)
+    yield from _identifiers(connection, keys)
+    yield from ledger.faults(connection)
+
+
+def _journal(connection: Connection, keys: KeyRing) -> Iterator[str]:
+    expected = 1
+    for row in connection.execute(select(journal).order_by(journal.c.seq)).mappings():
+        place = f"journal|{row['id']}"
+        if row["seq"] != expected:
+            yield f"{place}: number {row['seq']} where {expected} is due, entries are missing"
+        expected = row["seq"] + 1
+        if row["kind"] not in set(JournalKind):
+            yield f"{place}: no such kind of entry"
+        if control_key(row["channel"], row["sender"], row["control"]) != row["control_key"]:
+            yield f"{place}: its control key is not that of its control id"
+        if entry_id(row["kind"], row["channel"], row["sender"], row["digest"]) != row["id"]:
+            yield f"{place}: its id is not that of its kind, channel, sender and digest"
+        try:
+            body = keys.open(row["key_id"], row["body"], f"{place}|body")
+            keys.open(row["key_id"], row["answer"], f"{place}|answer")
+        except Damaged as error:
+            yield str(error)
+            continue
+        if hashlib.sha256(body).hexdigest() != row["digest"]:
+            yield f"{place}: its digest is not that of its body"
+
+
+def _queue(connection: Connection) -> Iterator[str]:
+    asked = (
+        select(journal.c.id, journal.c.seq, queue.c.seq.label("queued"), queue.c.state)
+        .join(queue, queue.c.entry == journal.c.id, isouter=True)
+        .order_by(journal.c.seq)
+    )
+    for row in connection.execute(asked):
+        if row.queued != row.seq or row.state not in set(State):
+            yield f"queue|{row.id}: missing or not this entry's"
+
+
+def _shelf(connection: Connection, shelf: Shelf, keys: KeyRing) -> Iterator[str]:
+    """Every row opens, reads as its type, and its plain columns say what its value says."""
+    for row in connection.execute(select(shelf.table)).mappings():
+        key = row["place"] if shelf.key is None else row["id"]
+        place = shelf.place_of(row["person"], key)
+        try:
+            (value,) = codec.decode_all(shelf.decoder, [keys.open(row["key_id"], row["sealed"], place)], place)
+        except Damaged as error:
+            yield str(error)
+            continue
+        said = shelf.columns(value)
+        if any(row[name] != said[name] for name in said) or (shelf.key is not None and shelf.key(value) != key):
+            yield f"{place}: its columns are not those of its value"
+
+
+def _identifiers(connection: Connection, keys: KeyRing) -> Iterator[str]:
+    decoder = codec.decoder_of(Identifier)
+    for row in connection.execute(select(identifiers)):
+        place = f"person_identifiers|{row.blind}"
+        try:
+            (value,) = codec.decode_all(decoder, [keys.open(row.key_id, row.sealed, place)], place)
+        except Damaged as error:
+            yield str(error)
+            continue
+        if blind_of(value, keys) != row.blind:
+            yield f"{place}: its index is not that of its value"

@@ -1,0 +1,280 @@
+"""The journal and its queue: taking receipts, handing out what is unread, parking, and the tick of a lane.
+
+All functions work inside a transaction that the caller holds. The order of the journal is given under the one write
+lock, so a number once seen has no smaller one coming after it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+from sqlalchemy import (
+    Connection,
+    LargeBinary,
+    RowMapping,
+    bindparam,
+    cast,
+    func,
+    insert,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
+
+from adapters.model.journal import JournalEntry, JournalKind
+from adapters.model.record import Parked
+from adapters.ports import Receipt, Received
+from adapters.store import codec
+from adapters.store.keys import KeyRing
+from adapters.store.refusals import Damaged, Overwrites
+from adapters.store.schema import journal, queue, takings
+
+_NAMESPACE: Final = uuid.UUID("8d0f6c4e-3c58-5f0a-9b5e-5a7c0f6a1d21")
+
+
+class State(StrEnum):
+    """What became of a journal entry."""
+
+    UNREAD = "unread"
+    TAKEN = "taken"
+    PARKED = "parked"
+
+
+def entry_id(kind: str, channel: str, sender: str, digest: str) -> str:
+    """The id of a journal entry: the same bytes of the same sender are one entry however often they come."""
+    return str(uuid.uuid5(_NAMESPACE, f"{kind}|{channel}|{sender}|{digest}"))
+
+
+def control_key(channel: str, sender: str, control: str) -> str | None:
+    """What a sender's control id is known again by; None where it gave none."""
+    return str(uuid.uuid5(_NAMESPACE, f"control|{channel}|{sender}|{control}")) if control else None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A receipt made ready outside the transaction: identified and sealed."""
+
+    id: str
+    receipt: Receipt
+    row: dict[str, Any]
+
+
+def prepare(receipt: Receipt, keys: KeyRing) -> Arrival:
+    """Identify and seal a receipt; raises `ValueError` when its digest is not that of its body."""
+    if hashlib.sha256(receipt.body).hexdigest() != receipt.digest:
+        raise ValueError("a receipt whose digest is not the SHA-256 of its body")
+    id = entry_id(receipt.kind, receipt.channel, receipt.sender, receipt.digest)
+    body = keys.seal(receipt.body, f"journal|{id}|body")
+    answer = keys.seal(receipt.answer, f"journal|{id}|answer")
+    row = {
+        "id": id,
+        "kind": receipt.kind.value,
+        "at": codec.micros(receipt.at),
+        "actor": receipt.actor,
+        "channel": receipt.channel,
+        "sender": receipt.sender,
+        "media": receipt.media,
+        "control": receipt.control,
+        "control_key": control_key(receipt.channel, receipt.sender, receipt.control),
+        "digest": receipt.digest,
+        "key_id": body.key_id,
+        "body": body.data,
+        "answer": answer.data,
+    }
+    return Arrival(id, receipt, row)
+
+
+# One question instead of three: it is asked in every group of receipts.
+_LAST: Final = select(
+    literal("last"), null(), null(), cast(null(), LargeBinary), func.coalesce(func.max(journal.c.seq), 0)
+)
+_ON_FILE: Final = union_all(
+    select(literal("entry"), journal.c.id, journal.c.key_id, journal.c.answer, literal(0)).where(
+        journal.c.id.in_(bindparam("ids", expanding=True))
+    ),
+    select(literal("control"), journal.c.control_key, null(), cast(null(), LargeBinary), literal(0)).where(
+        journal.c.control_key.in_(bindparam("controls", expanding=True))
+    ),
+    _LAST,
+)
+
+
+def take_all(connection: Connection, arrivals: Sequence[Arrival], keys: KeyRing) -> list[Received]:
+    """Write what is new of these receipts, in their order, and say what the store made of each.
+
+    A known entry gives the answer stored the first time. A control id that the same sender used for another body is
+    told, and both are kept; an empty control id is no key.
+    """
+    controls = [a.row["control_key"] for a in arrivals if a.row["control_key"]]
+    answers: dict[str, bytes] = {}
+    used: set[str] = set()
+    last = 0
+    for what, key, key_id, answer, seq in connection.execute(
+        _ON_FILE, {"ids": [a.id for a in arrivals], "controls": controls}
+    ):
+        if what == "entry":
+            answers[key] = keys.open(key_id, answer, f"journal|{key}|answer")
+        elif what == "control":
+            used.add(key)
+        else:
+            last = int(seq)
+    new: list[Arrival] = []
+    told: list[Received | None] = []
+    for arrival in arrivals:
+        if arrival.id in answers:
+            told.append(Received(arrival.id, answers[arrival.id], repeated=True))
+        else:
+            answers[arrival.id] = arrival.receipt.answer
+            new.append(arrival)
+            told.append(None)
+    if not new:
+        return [received for received in told if received is not None]
+    fresh: dict[str, Received] = {}
+    for arrival in new:
+        key = arrival.row["control_key"]
+        fresh[arrival.id] = Received(arrival.id, arrival.receipt.answer, control_reused=key in used)
+        if key:
+            used.add(key)
+    _append(connection, last, [arrival.row for arrival in new], State.UNREAD, None)
+    return [fresh[a.id] if t is None else t for a, t in zip(arrivals, told, strict=True)]
+
+
+def append(connection: Connection, rows: Sequence[dict[str, Any]], state: State, tick: int | None) -> None:
+    """Write journal rows at the end of the journal, with their place in the queue."""
+    row = connection.execute(_LAST).one()
+    _append(connection, int(row[-1]), rows, state, tick)
+
+
+def _append(connection: Connection, last: int, rows: Sequence[dict[str, Any]], state: State, tick: int | None) -> None:
+    numbered = [{"seq": last + n, **row} for n, row in enumerate(rows, start=1)]
+    connection.execute(insert(journal), numbered)
+    connection.execute(
+        insert(queue),
+        [{"entry": r["id"], "seq": r["seq"], "state": state.value, "reason": "", "tick": tick} for r in numbered],
+    )
+
+
+def tick_row(person: str, revision: int, at: int, taken: Sequence[str], keys: KeyRing) -> dict[str, Any]:
+    """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it took."""
+    body = msgspec.json.encode(
+        {"person": person, "tick": codec.instant(at).isoformat(), "revision": revision, "taken": list(taken)}
+    )
+    receipt = Receipt(
+        kind=JournalKind.TICK,
+        channel="store",
+        sender="",
+        actor="clock",
+        media="json",
+        control="",
+        digest=hashlib.sha256(body).hexdigest(),
+        body=body,
+        answer=b"",
+        at=codec.instant(at),
+    )
+    return prepare(receipt, keys).row
+
+
+_TAKE: Final = (
+    update(queue)
+    .where(queue.c.entry.in_(bindparam("entries", expanding=True)), queue.c.state == State.UNREAD.value)
+    .values(state=State.TAKEN.value, tick=bindparam("at"))
+)
+_COUNT: Final = select(func.count()).select_from(queue).where(queue.c.entry.in_(bindparam("entries", expanding=True)))
+_TAKEN_BY: Final = select(takings.c.entry).where(
+    takings.c.person == bindparam("person"), takings.c.entry.in_(bindparam("entries", expanding=True))
+)
+
+
+def take(connection: Connection, taken: Sequence[str], person: str, at: int | None) -> None:
+    """Mark entries as taken by a lane; a parked one stays parked, or another lane's trouble would be hidden."""
+    if int(connection.execute(_COUNT, {"entries": taken}).scalar_one()) != len(taken):
+        raise Overwrites("a step took an entry that is not in the journal")
+    connection.execute(_TAKE, {"entries": taken, "at": at})
+    if person:
+        known = set(connection.execute(_TAKEN_BY, {"person": person, "entries": taken}).scalars())
+        rows = [{"entry": entry, "person": person} for entry in taken if entry not in known]
+        if rows:
+            connection.execute(insert(takings), rows)
+
+
+def park(connection: Connection, parked: Parked, keys: KeyRing) -> None:
+    """Set an entry aside with its reason."""
+    sealed = keys.seal(codec.encode(parked), f"queue|{parked.entry}")
+    done = connection.execute(
+        update(queue)
+        .where(queue.c.entry == parked.entry)
+        .values(state=State.PARKED.value, reason=parked.reason, key_id=sealed.key_id, sealed=sealed.data)
+    )
+    if done.rowcount != 1:
+        raise Overwrites("an entry to be parked is not in the journal")
+
+
+def unpark(connection: Connection, entry: str) -> bool:
+    """Make a parked entry unread again; False when it is not parked."""
+    done = connection.execute(
+        update(queue)
+        .where(queue.c.entry == entry, queue.c.state == State.PARKED.value)
+        .values(state=State.UNREAD.value, reason="", key_id=None, sealed=None, tick=None)
+    )
+    return done.rowcount == 1
+
+
+_PARKED: Final = codec.decoder_of(Parked)
+
+
+def parked(connection: Connection, keys: KeyRing) -> tuple[Parked, ...]:
+    """All that is parked, in the order of the journal."""
+    rows = connection.execute(
+        select(queue.c.entry, queue.c.key_id, queue.c.sealed)
+        .where(queue.c.state == State.PARKED.value)
+        .order_by(queue.c.seq)
+    )
+    return codec.decode_all(_PARKED, [keys.open(r.key_id, r.sealed, f"queue|{r.entry}") for r in rows], "queue")
+
+
+_UNREAD: Final = (
+    select(journal)
+    .join(queue, queue.c.entry == journal.c.id)
+    .where(queue.c.state == State.UNREAD.value)
+    .order_by(queue.c.seq)
+    .limit(bindparam("most"))
+)
+_ENTRY: Final = select(journal).where(journal.c.id == bindparam("id"))
+
+
+def unread(connection: Connection, limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
+    """What no step has taken yet, in order."""
+    return tuple(opened(row, keys) for row in connection.execute(_UNREAD, {"most": limit}).mappings())
+
+
+def entry(connection: Connection, id: str, keys: KeyRing) -> JournalEntry | None:
+    """One entry with its body, or None."""
+    row = connection.execute(_ENTRY, {"id": id}).mappings().one_or_none()
+    return None if row is None else opened(row, keys)
+
+
+def opened(row: RowMapping, keys: KeyRing) -> JournalEntry:
+    """A journal row with its body decrypted; raises `Damaged` when it does not open."""
+    try:
+        kind = JournalKind(row["kind"])
+    except ValueError:
+        raise Damaged(f"journal|{row['id']}: no such kind of entry") from None
+    return JournalEntry(
+        seq=int(row["seq"]),
+        id=str(row["id"]),
+        kind=kind,
+        at=codec.instant(int(row["at"])),
+        actor=str(row["actor"]),
+        media=str(row["media"]),
+        control=str(row["control"]),
+        digest=str(row["digest"]),
+        body=keys.open(row["key_id"], row["body"], f"journal|{row['id']}|body"),
+    )

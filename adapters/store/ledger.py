@@ -1,0 +1,132 @@
+"""The ledger in rows. The database holds the balance: lines first, then the entry, whose trigger sums them.
+
+Amounts and ids of claims only: nothing here names a patient, so the rows are plain and can be summed where they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, Executable, bindparam, func, insert, select
+
+from adapters.errors import Unbalanced
+from adapters.model.ledger import Account, Entry, EntryLine
+from adapters.model.money import Cents
+from adapters.store import codec
+from adapters.store.refusals import Damaged, Overwrites
+from adapters.store.schema import entries, entry_lines
+
+_COLUMNS: Final = (
+    select(
+        entries.c.id,
+        entries.c.person,
+        entries.c.at,
+        entries.c.cause,
+        entries.c.reverses,
+        entry_lines.c.account,
+        entry_lines.c.amount,
+        entry_lines.c.claim,
+        entry_lines.c.line,
+    )
+    .join(entry_lines, entry_lines.c.entry == entries.c.id)
+    .order_by(entries.c.person, entries.c.place, entry_lines.c.place)
+)
+_OF_PERSON: Final = _COLUMNS.where(entries.c.person == bindparam("person"))
+
+
+def of_person(connection: Connection, person: str) -> tuple[Entry, ...]:
+    """A person's ledger entries in the order they were made."""
+    return tuple(entry for _, entry in _entries(connection.execute(_OF_PERSON, {"person": person})))
+
+
+def everyones(connection: Connection) -> tuple[tuple[str, Entry], ...]:
+    """All entries with their person."""
+    return tuple(_entries(connection.execute(_COLUMNS)))
+
+
+def _entries(rows: Iterable[Sequence[Any]]) -> list[tuple[str, Entry]]:
+    heads: dict[str, tuple[str, int, str, str]] = {}
+    lines: dict[str, list[EntryLine]] = {}
+    for id, person, at, cause, reverses, account, amount, claim, line in rows:
+        heads[id] = (person, at, cause, reverses)
+        lines.setdefault(id, []).append(EntryLine(_account(account), int(amount), claim, line))
+    try:
+        return [
+            (person, Entry(id, codec.instant(at), cause, tuple(lines[id]), reverses))
+            for id, (person, at, cause, reverses) in heads.items()
+        ]
+    except Unbalanced:
+        raise Damaged("entries: an entry on file does not balance") from None
+
+
+def _account(name: str) -> Account:
+    try:
+        return Account(name)
+    except ValueError:
+        raise Damaged("entry_lines: no such account") from None
+
+
+def additions(
+    person: str, before: Sequence[Entry], after: Sequence[Entry]
+) -> list[tuple[Executable, list[dict[str, Any]]]]:
+    """The rows of the entries that a step adds at the end; raises `Overwrites` when one on file changed or went."""
+    if before is after:
+        return []
+    if len(after) < len(before) or any(x is not y and x != y for x, y in zip(before, after, strict=False)):
+        raise Overwrites("entries: a step would change or lose a ledger entry")
+    added = after[len(before) :]
+    if not added:
+        return []
+    lines = [
+        {
+            "entry": entry.id,
+            "place": n,
+            "account": line.account.value,
+            "amount": line.amount,
+            "claim": line.claim,
+            "line": line.line,
+        }
+        for entry in added
+        for n, line in enumerate(entry.lines)
+    ]
+    heads = [
+        {
+            "id": entry.id,
+            "person": person,
+            "place": place,
+            "at": codec.micros(entry.at),
+            "cause": entry.cause,
+            "reverses": entry.reverses,
+        }
+        for place, entry in enumerate(added, start=len(before))
+    ]
+    return [(insert(entry_lines), lines), (insert(entries), heads)]
+
+
+def trial_balance(connection: Connection) -> dict[Account, Cents]:
+    """The sum of every account in minor units; together they are zero."""
+    rows = connection.execute(
+        select(entry_lines.c.account, func.sum(entry_lines.c.amount)).group_by(entry_lines.c.account)
+    )
+    return {account: int(total) for account, total in sorted((_account(name), total) for name, total in rows)}
+
+
+def faults(connection: Connection) -> list[str]:
+    """Every entry that does not sum to zero or has no lines, and every line without its entry, by id."""
+    sums = (
+        select(entries.c.id, func.sum(entry_lines.c.amount))
+        .join(entry_lines, entry_lines.c.entry == entries.c.id, isouter=True)
+        .group_by(entries.c.id)
+    )
+    found = [f"entries|{id}: the lines do not sum to zero" for id, total in connection.execute(sums) if total != 0]
+    orphans = (
+        select(entry_lines.c.entry)
+        .join(entries, entry_lines.c.entry == entries.c.id, isouter=True)
+        .where(entries.c.id.is_(None))
+        .distinct()
+    )
+    return [
+        *found,
+        *(f"entry_lines|{entry}: lines without their entry" for entry in connection.execute(orphans).scalars()),
+    ]

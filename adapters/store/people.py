@@ -1,0 +1,138 @@
+"""Who is who: from identifiers and references to the lane of a person, by blind index only.
+
+A hint that names two lanes merges nothing: the first identifier on file decides, and the conflict is kept for a person
+to settle. A reference is whatever the feed says it is now, so the identifiers beside it outrank what it meant before.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from typing import Final
+
+from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
+
+from adapters.model.people import Identifier, PersonHint
+from adapters.store import codec
+from adapters.store.keys import KeyRing
+from adapters.store.refusals import Overwrites
+from adapters.store.schema import conflicts, identifiers, persons, references
+
+_NAMESPACE: Final = uuid.UUID("1c1f3a52-6f0e-5c39-8b0f-2f4f3f7c9a10")
+
+_BY_BLIND: Final = select(identifiers.c.blind, identifiers.c.person).where(
+    identifiers.c.blind.in_(bindparam("blinds", expanding=True))
+)
+_BY_REFERENCE: Final = select(references.c.person).where(references.c.blind == bindparam("blind"))
+_OF_PERSON: Final = (
+    select(identifiers.c.blind, identifiers.c.key_id, identifiers.c.sealed)
+    .where(identifiers.c.person == bindparam("person"))
+    .order_by(identifiers.c.place)
+)
+_NEXT_PLACE: Final = select(func.coalesce(func.max(identifiers.c.place) + 1, 0)).where(
+    identifiers.c.person == bindparam("person")
+)
+_DECODER: Final = codec.decoder_of(Identifier)
+
+
+def blind_of(identifier: Identifier, keys: KeyRing) -> str:
+    """The blind index of an identifier."""
+    return keys.blind("identifier", identifier.system, identifier.value)
+
+
+def known(connection: Connection, hint: PersonHint, feed: str, keys: KeyRing) -> str | None:
+    """The lane so named when there is nothing to write about it: all of the hint is on file and of one person.
+
+    The empty string for a lone reference that is unknown; None when something must be written.
+    """
+    blinds = [blind_of(i, keys) for i in hint.identifiers]
+    owners = _owners(connection, blinds)
+    pointed = _pointed(connection, hint, feed, keys)
+    if not blinds:
+        return pointed or ""
+    found = set(owners.values())
+    settled = len(found) == 1 and len(owners) == len(set(blinds)) and (not hint.reference or found == {pointed})
+    return found.pop() if settled else None
+
+
+def resolve(connection: Connection, hint: PersonHint, feed: str, at: int, keys: KeyRing) -> str:
+    """The lane so named, made if new; what the hint adds (identifiers, the reference) is remembered."""
+    blinds = [blind_of(i, keys) for i in hint.identifiers]
+    owners = _owners(connection, blinds)
+    pointed = _pointed(connection, hint, feed, keys)
+    if not blinds:
+        return pointed or ""
+    person = next((owners[b] for b in blinds if b in owners), "") or pointed or ""
+    if not person:
+        # The index key is in it, so the id says nothing of the identifier, and the same ring gives it again.
+        person = str(uuid.uuid5(_NAMESPACE, blinds[0]))
+        # On file already when its identifiers were unbound since.
+        if connection.execute(select(persons.c.id).where(persons.c.id == person)).first() is None:
+            connection.execute(insert(persons), [{"id": person, "revision": 0}])
+    add(connection, person, [i for i, b in zip(hint.identifiers, blinds, strict=True) if b not in owners], keys)
+    others = {*owners.values(), *([pointed] if pointed else [])} - {person}
+    _note_conflicts(connection, person, sorted(others), at)
+    if hint.reference and pointed != person:
+        blind = keys.blind("reference", feed, hint.reference)
+        connection.execute(delete(references).where(references.c.blind == blind))
+        connection.execute(insert(references), [{"blind": blind, "person": person}])
+    return person
+
+
+def _owners(connection: Connection, blinds: Sequence[str]) -> dict[str, str]:
+    if not blinds:
+        return {}
+    return {row.blind: row.person for row in connection.execute(_BY_BLIND, {"blinds": blinds})}
+
+
+def _pointed(connection: Connection, hint: PersonHint, feed: str, keys: KeyRing) -> str | None:
+    if not hint.reference:
+        return None
+    return connection.execute(
+        _BY_REFERENCE, {"blind": keys.blind("reference", feed, hint.reference)}
+    ).scalar_one_or_none()
+
+
+def _note_conflicts(connection: Connection, person: str, others: Sequence[str], at: int) -> None:
+    for other in others:
+        first, second = sorted((person, other))
+        same = (conflicts.c.person == first) & (conflicts.c.other == second)
+        if connection.execute(update(conflicts).where(same).values(at=at)).rowcount == 0:
+            connection.execute(insert(conflicts), [{"person": first, "other": second, "at": at}])
+
+
+def add(connection: Connection, person: str, added: Sequence[Identifier], keys: KeyRing) -> None:
+    """Bind identifiers to a person; raises `Overwrites` for one that is bound to another person."""
+    if not added:
+        return
+    place = int(connection.execute(_NEXT_PLACE, {"person": person}).scalar_one())
+    rows = []
+    owners = _owners(connection, [blind_of(i, keys) for i in added])
+    for identifier in dict.fromkeys(added):
+        blind = blind_of(identifier, keys)
+        owner = owners.get(blind)
+        if owner is not None and owner != person:
+            raise Overwrites("an identifier belongs to another person on file")
+        if owner is None:
+            sealed = keys.seal(codec.encode(identifier), f"person_identifiers|{blind}")
+            rows.append(
+                {"blind": blind, "person": person, "place": place, "key_id": sealed.key_id, "sealed": sealed.data}
+            )
+            place += 1
+    if rows:
+        connection.execute(insert(identifiers), rows)
+
+
+def remove(connection: Connection, person: str, removed: Sequence[Identifier], keys: KeyRing) -> None:
+    """Unbind identifiers from a person."""
+    if removed:
+        gone = [blind_of(i, keys) for i in removed]
+        connection.execute(delete(identifiers).where(identifiers.c.person == person, identifiers.c.blind.in_(gone)))
+
+
+def of_person(connection: Connection, person: str, keys: KeyRing) -> tuple[Identifier, ...]:
+    """The identifiers of a person in the order they became known."""
+    rows = connection.execute(_OF_PERSON, {"person": person})
+    return codec.decode_all(
+        _DECODER, [keys.open(r.key_id, r.sealed, f"person_identifiers|{r.blind}") for r in rows], "person_identifiers"
+    )

@@ -1,0 +1,231 @@
+"""The tables. Facts are appended, projections are written by row, queues alone are mutable.
+
+Instants are BIGINT microseconds since 1970 UTC: they compare the same in every database, lose nothing of a Python
+datetime and know no zone. Dates are ISO text. Money is BIGINT minor units; unit prices stay inside the sealed values as
+text. There is no Float and no Numeric: on SQLite a Numeric is a float (measurements, part 5).
+
+A value of the model is one column `sealed` (its canonical JSON, encrypted, the key's id beside it) with the few plain
+columns that questions need: ids, states, instants. Plain columns hold nothing that names or describes a patient.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+
+metadata: Final = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# On SQLite a primary key spelled INTEGER is the row's own number: the journal lies on disk in its order.
+_SEQUENCE: Final = BigInteger().with_variant(Integer(), "sqlite")
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, Text, nullable=False, **options)
+
+
+def _number(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, nullable=False, **options)
+
+
+def _person(**options: Any) -> Column[str]:
+    return Column("person", Text, ForeignKey("persons.id"), nullable=False, **options)
+
+
+def _sealed() -> tuple[Column[Any], Column[Any]]:
+    return _text("key_id"), Column("sealed", LargeBinary, nullable=False)
+
+
+journal: Final = Table(
+    "journal",
+    metadata,
+    Column("seq", _SEQUENCE, primary_key=True, autoincrement=False),
+    _text("id", unique=True),
+    _text("kind"),
+    _number("at"),
+    _text("actor"),
+    _text("channel"),
+    _text("sender"),
+    _text("media"),
+    _text("control"),
+    _text("digest"),
+    _text("key_id"),
+    Column("body", LargeBinary, nullable=False),
+    Column("answer", LargeBinary, nullable=False),
+    # One column for (channel, sender, control): a lookup of many three-part keys does not use an index on SQLite.
+    Column("control_key", Text, index=True),
+)
+"""Everything that can change a result, in one order. Never changed, never deleted: triggers hold it."""
+
+queue: Final = Table(
+    "queue",
+    metadata,
+    Column("entry", Text, ForeignKey("journal.id"), primary_key=True),
+    _number("seq"),
+    _text("state"),
+    _text("reason"),
+    Column("key_id", Text),
+    Column("sealed", LargeBinary),
+    Column("tick", BigInteger),
+    Index(None, "state", "seq"),
+)
+"""What became of each journal entry: unread, taken (by the step of instant `tick`) or parked (why: sealed)."""
+
+persons: Final = Table("persons", metadata, _text("id", primary_key=True), _number("revision"))
+"""The lanes. `revision` counts the steps written, so that a step from an older record is refused."""
+
+takings: Final = Table(
+    "takings",
+    metadata,
+    Column("entry", Text, ForeignKey("journal.id"), primary_key=True),
+    _person(primary_key=True),
+)
+"""Which lanes a journal entry concerned: the way from a message forward."""
+
+identifiers: Final = Table(
+    "person_identifiers",
+    metadata,
+    _text("blind", primary_key=True),
+    _person(index=True),
+    _number("place"),
+    *_sealed(),
+)
+"""Identifiers of persons by blind index of (system, value): one identifier belongs to one person."""
+
+references: Final = Table("person_references", metadata, _text("blind", primary_key=True), _person())
+"""A feed's own references (`Patient/12`) by blind index of (feed, reference)."""
+
+conflicts: Final = Table(
+    "identity_conflicts",
+    metadata,
+    _person(primary_key=True),
+    _text("other", primary_key=True),
+    _number("at"),
+)
+"""Two lanes that one message named as one person. Nothing is merged by itself; a person decides."""
+
+events: Final = Table(
+    "events",
+    metadata,
+    _person(primary_key=True),
+    _text("id", primary_key=True, index=True),
+    _number("place"),
+    _text("message", index=True),
+    *_sealed(),
+)
+charges: Final = Table(
+    "charges",
+    metadata,
+    _person(primary_key=True),
+    _text("id", primary_key=True, index=True),
+    _number("place"),
+    _text("status"),
+    _text("claim"),
+    *_sealed(),
+)
+claims: Final = Table(
+    "claims",
+    metadata,
+    _person(index=True),
+    _text("id", primary_key=True),
+    _number("place"),
+    _text("state"),
+    *_sealed(),
+)
+remittances: Final = Table(
+    "remittances",
+    metadata,
+    _person(primary_key=True),
+    _text("id", primary_key=True, index=True),
+    _number("place"),
+    _text("claim"),
+    _text("message"),
+    *_sealed(),
+)
+work_items: Final = Table(
+    "work_items",
+    metadata,
+    # No foreign key: a matter of no person has the empty lane.
+    _text("person", index=True),
+    _text("id", primary_key=True),
+    _number("place"),
+    _text("kind"),
+    _text("about", index=True),
+    Column("due", Text),
+    Column("closed", BigInteger),
+    *_sealed(),
+)
+
+
+def _by_place(name: str) -> Table:
+    """A projection without ids of its own: derived anew with each step, kept by its place in the record."""
+    return Table(
+        name, metadata, _person(primary_key=True), _number("place", primary_key=True, autoincrement=False), *_sealed()
+    )
+
+
+holds: Final = _by_place("holds")
+skips: Final = _by_place("skips")
+findings: Final = _by_place("findings")
+
+due: Final = Table(
+    "due",
+    metadata,
+    _person(primary_key=True),
+    _number("place", primary_key=True, autoincrement=False),
+    _text("what"),
+    _text("about"),
+    _number("not_before", index=True),
+)
+"""What falls due, and not before when (µs)."""
+
+entries: Final = Table(
+    "entries",
+    metadata,
+    _text("id", primary_key=True),
+    _person(),
+    _number("place"),
+    _number("at"),
+    _text("cause", index=True),
+    _text("reverses"),
+    UniqueConstraint("person", "place"),
+)
+"""The ledger. A row enters only after its lines, and only when they sum to zero: a trigger holds it."""
+
+entry_lines: Final = Table(
+    "entry_lines",
+    metadata,
+    # Deferred: the lines come before the entry they belong to, so that the entry's trigger can sum them.
+    Column(
+        "entry",
+        Text,
+        ForeignKey("entries.id", deferrable=True, initially="DEFERRED"),
+        primary_key=True,
+    ),
+    _number("place", primary_key=True, autoincrement=False),
+    _text("account"),
+    _number("amount"),
+    _text("claim", index=True),
+    Column("line", Integer),
+)
+
+meta: Final = Table("meta", metadata, _text("name", primary_key=True), _text("value"))
+"""What the store says of itself, such as which key ring it was made with."""
