@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -23,9 +23,11 @@ from adapters.hl7v2.registration import person_hint, read_registration
 from adapters.hl7v2.segment import Segment
 from adapters.hl7v2.syntax import Problem
 from adapters.hl7v2.values import parse_ts
+from adapters.model.event import Omission
 from adapters.model.people import PersonHint
 from adapters.model.record import Captured
 from adapters.model.site import Feed
+from adapters.model.why import Source
 from adapters.rules.dialect import Dialect
 
 __all__ = ["NEEDS_A_PERSON", "REASONS", "Refused", "capture"]
@@ -63,7 +65,8 @@ def capture(
     """
     if dialect.media != "hl7v2":
         raise ValueError(f"the dialect {dialect.id} is not one of HL7 v2")
-    bodies = split_batch(body).messages or (body,)
+    batch = split_batch(body)
+    bodies = batch.messages or (body,)
     captured: list[Captured] = []
     problems: list[Problem] = []
     lines: dict[str, int] = {}
@@ -74,7 +77,13 @@ def capture(
             problems += read.problems
         else:
             captured += read
-    return Refused(tuple(problems)) if problems else tuple(captured)
+    if problems:
+        return Refused(tuple(problems))
+    if captured and batch.problems:
+        # What came is used; that a message of the batch may be missing is told beside the first one.
+        told = (Omission("ill-formed", Source(message, f"batch ({p.code})"), p.where) for p in batch.problems)
+        captured[0] = replace(captured[0], omissions=(*captured[0].omissions, *told))
+    return tuple(captured)
 
 
 def _message(

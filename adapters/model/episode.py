@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from adapters.model.event import Event, Status
-from adapters.model.why import Fact
+from adapters.model.why import Fact, Told
 
 
 @dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(Told):
     """One thing that happened, with all current reports of it, the one that counts first.
 
     Its facts are those of the counting report, completed from the others where it is silent. `key` is the identity
@@ -30,37 +30,6 @@ class Occurrence:
     facts: tuple[Fact, ...]
     reports: tuple[Event, ...]
     end: datetime | None = None
-
-    def fact(self, name: str) -> Fact | None:
-        """The first fact of that name, or None."""
-        for fact in self.facts:
-            if fact.name == name:
-                return fact
-        return None
-
-    def value(self, name: str, default: str = "") -> str:
-        """The value of the first fact of that name, or the default."""
-        fact = self.fact(name)
-        return default if fact is None else fact.value
-
-    def values(self, name: str) -> tuple[str, ...]:
-        """All values of that name in the order sent."""
-        return tuple(fact.value for fact in self.facts if fact.name == name)
-
-    def whole(self, name: str) -> int | None:
-        """The fact as a whole number, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else int(fact.value)
-
-    def flag(self, name: str) -> bool | None:
-        """The fact as yes or no, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else fact.value == "true"
-
-    def instant(self, name: str) -> datetime | None:
-        """The fact as an aware instant, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else datetime.fromisoformat(fact.value)
 
     @property
     def happened(self) -> bool:

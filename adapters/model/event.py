@@ -14,7 +14,7 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
 
-from adapters.model.why import Fact, Source
+from adapters.model.why import Fact, Source, Told
 
 
 class Status(StrEnum):
@@ -153,7 +153,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
+class Event(Told):
     """One report of one thing by one feed."""
 
     id: str
@@ -176,37 +176,6 @@ class Event:
     keys: tuple[str, ...] = ()
     """Identities of the thing itself (`uid:…`, `order:…`, `txn:…`): two reports that share one are of the same thing."""
     facts: tuple[Fact, ...] = ()
-
-    def fact(self, name: str) -> Fact | None:
-        """The first fact of that name, or None: absent is not the same as empty."""
-        for fact in self.facts:
-            if fact.name == name:
-                return fact
-        return None
-
-    def value(self, name: str, default: str = "") -> str:
-        """The value of the first fact of that name, or the default."""
-        fact = self.fact(name)
-        return default if fact is None else fact.value
-
-    def values(self, name: str) -> tuple[str, ...]:
-        """All values of that name in the order sent (diagnoses, modifiers)."""
-        return tuple(fact.value for fact in self.facts if fact.name == name)
-
-    def whole(self, name: str) -> int | None:
-        """The fact as a whole number, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else int(fact.value)
-
-    def flag(self, name: str) -> bool | None:
-        """The fact as yes or no, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else fact.value == "true"
-
-    def instant(self, name: str) -> datetime | None:
-        """The fact as an aware instant, or None where it is absent."""
-        fact = self.fact(name)
-        return None if fact is None else datetime.fromisoformat(fact.value)
 
     @property
     def role(self) -> Role:

@@ -14,6 +14,8 @@ class JournalKind(StrEnum):
     """HL7 v2 or FHIR from a feed."""
     ANSWER = "answer"
     """What a payer answered to a submission, a poll or a search; or that no answer came."""
+    CALL = "call"
+    """That a claim is about to be sent, or why it is not: written before the call leaves."""
     DECISION = "decision"
     """What a person decided or knows."""
     RULES = "rules"

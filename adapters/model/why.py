@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -25,6 +25,44 @@ class Fact:
     name: str
     value: str
     source: Source
+
+
+class Told:
+    """Something that carries facts, asked by name. An absent fact is not the same as an empty one."""
+
+    __slots__ = ()
+    facts: tuple[Fact, ...]
+
+    def fact(self, name: str) -> Fact | None:
+        """The first fact of that name, or None."""
+        for fact in self.facts:
+            if fact.name == name:
+                return fact
+        return None
+
+    def value(self, name: str, default: str = "") -> str:
+        """The value of the first fact of that name, or the default."""
+        fact = self.fact(name)
+        return default if fact is None else fact.value
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """All values of that name in the order sent (diagnoses, modifiers)."""
+        return tuple(fact.value for fact in self.facts if fact.name == name)
+
+    def whole(self, name: str) -> int | None:
+        """The fact as a whole number, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else int(fact.value)
+
+    def flag(self, name: str) -> bool | None:
+        """The fact as yes or no, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else fact.value == "true"
+
+    def instant(self, name: str) -> datetime | None:
+        """The fact as an aware instant, or None where it is absent."""
+        fact = self.fact(name)
+        return None if fact is None else datetime.fromisoformat(fact.value)
 
 
 @dataclass(frozen=True, slots=True)
