@@ -87,9 +87,14 @@ class Store(Protocol):
         after: PersonRecord,
         *,
         taken: Iterable[str] = (),
+        read: Iterable[str] = (),
         tick: datetime,
     ) -> None:
-        """Write what changed between the two, mark the entries as taken and note the lane's tick, in one transaction."""
+        """Write what changed between the two, mark the entries as taken and note the lane's tick, in one transaction.
+
+        `read` names every entry that the step read, also those that a later lane of the round will take: with it the
+        tick says all that a rebuild needs to know.
+        """
         ...
 
     def park(self, parked: Parked, item: WorkItem) -> None:

@@ -1,5 +1,6 @@
 """The store: journal, records and ledger in a SQL database. `open_store` is the way in."""
 
+from adapters.store.check import differences
 from adapters.store.keys import KeyRing
 from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
 from adapters.store.migration import migrate
@@ -17,6 +18,7 @@ __all__ = [
     "SqlStore",
     "Stale",
     "Traced",
+    "differences",
     "migrate",
     "open_store",
 ]

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import fields
 
 from sqlalchemy import Connection, select
 
 from adapters.model.journal import JournalKind
 from adapters.model.people import Identifier
+from adapters.model.record import PersonRecord
 from adapters.store import codec, ledger, sqlite
 from adapters.store.journal import State, control_key, entry_id
 from adapters.store.keys import KeyRing
@@ -26,6 +28,22 @@ from adapters.store.schema import identifiers, journal, queue
 def verify(connection: Connection, keys: KeyRing) -> tuple[str, ...]:
     """One line for every fault, naming table and id; empty when all is as it was written."""
     return tuple(_faults(connection, keys))
+
+
+def differences(on_file: PersonRecord, again: PersonRecord | None) -> Iterator[str]:
+    """In which parts a record differs, byte for byte, from one that was made again; identifiers are an index of ours.
+
+    A lane that no step ever changed has no record to be made again: it must be empty.
+    """
+    again = again or PersonRecord(on_file.person)
+    for field in fields(PersonRecord):
+        if field.name in ("person", "identifiers"):
+            continue
+        here = [codec.encode(value) for value in getattr(on_file, field.name)]
+        there = [codec.encode(value) for value in getattr(again, field.name)]
+        if here != there:
+            only_here, only_there = len(set(here) - set(there)), len(set(there) - set(here))
+            yield f"lane {on_file.person}: {field.name}: {only_here} only on file, {only_there} only in the fold"
 
 
 def _faults(connection: Connection, keys: KeyRing) -> Iterator[str]:

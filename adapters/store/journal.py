@@ -163,7 +163,7 @@ def _append(connection: Connection, last: int, rows: Sequence[dict[str, Any]], s
 
 
 def tick_row(person: str, revision: int, at: int, taken: Sequence[str], keys: KeyRing) -> dict[str, Any]:
-    """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it took."""
+    """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it read."""
     body = msgspec.json.encode(
         {"person": person, "tick": codec.instant(at).isoformat(), "revision": revision, "taken": list(taken)}
     )
@@ -247,12 +247,21 @@ _UNREAD: Final = (
     .order_by(queue.c.seq)
     .limit(bindparam("most"))
 )
+_WHOLE: Final = (
+    select(journal).where(journal.c.seq > bindparam("after")).order_by(journal.c.seq).limit(bindparam("most"))
+)
 _ENTRY: Final = select(journal).where(journal.c.id == bindparam("id"))
 
 
 def unread(connection: Connection, limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
     """What no step has taken yet, in order."""
     return tuple(opened(row, keys) for row in connection.execute(_UNREAD, {"most": limit}).mappings())
+
+
+def whole(connection: Connection, after: int, limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
+    """Entries numbered above `after`, with their bodies, in order."""
+    rows = connection.execute(_WHOLE, {"after": after, "most": limit}).mappings()
+    return tuple(opened(row, keys) for row in rows)
 
 
 def entry(connection: Connection, id: str, keys: KeyRing) -> JournalEntry | None:

@@ -106,6 +106,10 @@ class SqlStore:
         """Journal entries that no step has taken yet, in order; parked ones are not among them."""
         return self._read(lambda c: journal.unread(c, limit, self._keys))
 
+    def journal(self, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
+        """Journal entries with their bodies, in order, those numbered above `after`."""
+        return self._read(lambda c: journal.whole(c, after, limit, self._keys))
+
     def entry(self, id: str) -> JournalEntry | None:
         """One journal entry with its body decrypted, or None."""
         return self._read(lambda c: journal.entry(c, id, self._keys))
@@ -213,6 +217,7 @@ class SqlStore:
         after: PersonRecord,
         *,
         taken: Iterable[str] = (),
+        read: Iterable[str] = (),
         tick: datetime,
     ) -> None:
         """Write what changed, mark the entries as taken and note the lane's tick, in one transaction.
@@ -231,7 +236,8 @@ class SqlStore:
         person = after.person
         revision = behind.revision
         following = 1 if revision is None else revision + 1
-        ticked = journal.tick_row(person, following, at, entries, self._keys) if writes else None
+        seen = list(dict.fromkeys((*read, *entries)))
+        ticked = journal.tick_row(person, following, at, seen, self._keys) if writes else None
 
         def work(connection: Connection) -> None:
             if ticked is not None:

@@ -1,0 +1,136 @@
+"""What holds on a date of service: insurance and its order, the payer and its options, the place, who bills what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from adapters.model.context import Context
+from adapters.model.coverage import Coverage
+from adapters.model.event import Event, Status
+from adapters.model.people import Demographics
+from adapters.model.site import Facility, Payer, Site
+from adapters.rules import Ruleset
+
+
+def coverages(context: Iterable[Event], site: Site) -> tuple[Coverage, ...]:
+    """The person's coverages from the current coverage events, primary first; withdrawn ones are none.
+
+    Two feeds that report the same plan (payer, member) say one coverage: the dates of the later statement hold.
+    """
+    found: dict[tuple[str, str], tuple[tuple[object, ...], Coverage]] = {}
+    for event in context:
+        if event.kind != "coverage" or event.status is not Status.DONE:
+            continue
+        payer = site.payer(event.value("payer")) or site.payer(event.value("payer.name"))
+        id = payer.id if payer else event.value("payer") or event.value("payer.name")
+        start, end = event.value("from"), event.value("to")
+        coverage = Coverage(
+            id=f"{id}|{event.value('member')}|{start or 'open'}",
+            payer=id,
+            member=event.value("member"),
+            start=date.fromisoformat(start) if start else None,
+            end=date.fromisoformat(end) if end else None,
+            order=event.whole("order") or 1,
+            relationship=event.value("relationship") or "self",
+            group=event.value("group"),
+            source_message=event.source.message,
+        )
+        rank = (event.said, event.source.message, event.id)
+        key = (f"{id}|{event.value('member')}", start)
+        if key not in found or found[key][0] < rank:
+            found[key] = (rank, coverage)
+    return tuple(
+        sorted((c for _, c in found.values()), key=lambda c: (c.order, c.payer, c.member, c.start or date.min))
+    )
+
+
+def coverage_on(coverages: Iterable[Coverage], day: date) -> Coverage | None:
+    """The primary coverage in force on the day: lowest order first, of equal order the one that began last."""
+    in_force = [c for c in coverages if c.holds_on(day)]
+    return min(in_force, key=lambda c: (c.order, -(c.start or date.min).toordinal(), c.id), default=None)
+
+
+def demographics(context: Iterable[Event]) -> Demographics:
+    """Name, birth date, sex and address from the patient statement said last, completed from earlier ones."""
+    said: dict[str, str] = {}
+    for event in sorted((e for e in context if e.kind == "patient"), key=lambda e: (e.said, e.source.message, e.id)):
+        said.update({fact.name: fact.value for fact in event.facts})
+    birth = said.get("birth_date", "")
+    return Demographics(
+        family=said.get("family", ""),
+        given=said.get("given", ""),
+        birth_date=date.fromisoformat(birth) if birth else None,
+        sex=said.get("sex", ""),
+        line=said.get("address.line", ""),
+        city=said.get("address.city", ""),
+        state=said.get("address.state", ""),
+        postal_code=said.get("address.postal_code", ""),
+    )
+
+
+def diagnoses_known(context: Iterable[Event]) -> tuple[str, ...]:
+    """Diagnoses that encounters, courses and phases state, for services whose own report names none; in order, once each."""
+    found: dict[str, None] = {}
+    for event in context:
+        if event.kind in ("course", "phase", "encounter"):
+            found.update(dict.fromkeys(event.values("diagnosis")))
+    return tuple(found)
+
+
+@dataclass(slots=True)
+class PersonContexts:
+    """The contexts of one person, by day and facility; a look-up table that fills as it is asked."""
+
+    site: Site
+    rules: Ruleset
+    coverages: tuple[Coverage, ...]
+    diagnoses: tuple[str, ...] = ()
+    _known: dict[tuple[date, str], Context] = field(default_factory=dict)
+    _options: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
+    _payers: dict[tuple[str | None, str], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
+        default_factory=dict
+    )
+
+    def of(self, day: date, facility: Facility) -> Context:
+        """The context on that date of service at that facility."""
+        key = (day, facility.id)
+        if key not in self._known:
+            coverage = coverage_on(self.coverages, day)
+            payer, options, words = self._billed_to(coverage.payer if coverage else None, facility)
+            self._known[key] = Context(day, facility, coverage, payer, options, words)
+        return self._known[key]
+
+    def _billed_to(
+        self, coverage: str | None, facility: Facility
+    ) -> tuple[Payer | None, Mapping[str, str], Mapping[str, str]]:
+        """The payer of a coverage, with the options and words that hold for it at the facility on every day."""
+        key = (coverage, facility.id)
+        if key not in self._payers:
+            payer = None if coverage is None else self.site.payer(coverage)
+            options, facts = self._options_of(payer)
+            words = {
+                **facts,
+                "setting": facility.setting.value,
+                "payer.kind": payer.kind if payer else "unknown",
+                "payer": payer.id if payer else "",
+            }
+            self._payers[key] = (payer, options, words)
+        return self._payers[key]
+
+    def _options_of(self, payer: Payer | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        id = payer.id if payer else ""
+        if id not in self._options:
+            layers = (payer.options, self.site.options) if payer else (self.site.options,)
+            merged = {**self.site.options, **(payer.options if payer else {})}
+            self._options[id] = (merged, self.rules.option_facts(*layers))
+        return self._options[id]
+
+    def place(self, occurrence_facility: str, feed: str) -> Facility:
+        """The facility that a report names, else the one of its feed, else the site's first."""
+        named = self.site.facility(occurrence_facility) if occurrence_facility else None
+        if named is None:
+            sender = self.site.feed(feed)
+            named = self.site.facility(sender.facility) if sender else None
+        return named or self.site.facilities[0]

@@ -1,0 +1,367 @@
+"""What happens to claims: news from payers folded into the record, drafts and corrections set against what is on file."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from adapters.claims import Correction, Draft
+from adapters.model.claim import LIFE, ClaimEvent, ClaimOnFile, ClaimState, step
+from adapters.model.ledger import Entry
+from adapters.model.record import Due, PersonRecord, SubmissionNews, Tick
+from adapters.model.remittance import Decision, Remittance, Unread
+from adapters.model.site import Payer, Site
+from adapters.model.work import WorkItem, open_item
+from adapters.posting import billed, denial_items, mismatches, post, taken_back
+from adapters.rules import Ruleset
+from adapters.work import CLAIM_INVALID
+
+UNSENT = frozenset({ClaimState.BUILT, ClaimState.HELD, ClaimState.READY})
+VOID = "8"
+REPLACEMENT = "7"
+
+
+def with_news(record: PersonRecord, news: SubmissionNews, rules: Ruleset, site: Site, tick: Tick) -> PersonRecord:
+    """The record after one piece of news about one claim. News that the claim's state has no step for changes nothing."""
+    on_file = record.claim(news.claim)
+    if on_file is None:
+        return record
+    payer = site.payer(on_file.claim.payer.id)
+    if news.event is ClaimEvent.SEND:
+        return _sent(record, on_file, payer, tick)
+    if news.event is ClaimEvent.HOLD:
+        return _held(record, on_file, news, tick)
+    return _later(_with_answer(record, on_file, news, rules, payer, tick), news.claim, payer, tick)
+
+
+def _with_answer(
+    record: PersonRecord,
+    on_file: ClaimOnFile,
+    news: SubmissionNews,
+    rules: Ruleset,
+    payer: Payer | None,
+    tick: Tick,
+) -> PersonRecord:
+    match news.event:
+        case ClaimEvent.NOT_SENT:
+            return _not_sent(record, on_file, news, payer, tick)
+        case ClaimEvent.LOST:
+            return _lost(record, on_file, news, payer, tick)
+        case ClaimEvent.TAKE | ClaimEvent.QUEUE:
+            return _taken(record, on_file, news, payer, tick)
+        case ClaimEvent.ADJUDICATE:
+            return _adjudicated(record, on_file, news, rules, tick)
+        case ClaimEvent.REFUSE | ClaimEvent.FAIL:
+            return _refused(record, on_file, news, tick)
+        case _:
+            return record
+
+
+def _add(record: PersonRecord, *items: WorkItem) -> PersonRecord:
+    known = {item.id for item in record.work}
+    return replace(record, work=(*record.work, *(item for item in items if item.id not in known)))
+
+
+def _close(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
+    work = tuple(
+        replace(item, closed=tick.now, closed_why="settled")
+        if item.kind == kind and item.about == about and item.closed is None
+        else item
+        for item in record.work
+    )
+    return replace(record, work=work)
+
+
+def _when(record: PersonRecord, about: str, *due: Due) -> PersonRecord:
+    """The record with what falls due for a claim replaced."""
+    return replace(record, due=(*(d for d in record.due if d.about != about), *due))
+
+
+def _later(record: PersonRecord, claim: str, payer: Payer | None, tick: Tick) -> PersonRecord:
+    """What was due for the claim and still is after the answer, put off: nobody is asked the same again at once."""
+    again = tick.now + _pause(payer)
+    due = tuple(
+        replace(d, not_before=again) if d.about == claim and d.not_before <= tick.now else d for d in record.due
+    )
+    return replace(record, due=due)
+
+
+def _pause(payer: Payer | None, news: SubmissionNews | None = None) -> timedelta:
+    """How long to leave the payer alone about one claim: as its profile says, longer where its answer asked for it."""
+    seconds = payer.endpoint.poll_after_seconds if payer else 900
+    return timedelta(seconds=max(seconds, news.wait_seconds if news else 0))
+
+
+def _sent(record: PersonRecord, on_file: ClaimOnFile, payer: Payer | None, tick: Tick) -> PersonRecord:
+    """The intent, on file before the call. What is due then holds only if no answer is ever journalled (a crash)."""
+    state = step(on_file.state, ClaimEvent.SEND)
+    at = on_file.submitted_at or tick.now.isoformat()
+    record = record.with_claim(replace(on_file, state=state, submitted_at=at))
+    return _when(record, on_file.claim.id, _next_evidence(on_file, payer, tick))
+
+
+def _next_evidence(on_file: ClaimOnFile, payer: Payer | None, tick: Tick) -> Due:
+    """How a claim of unknown fate gets evidence: the same bytes again where that was shown harmless, else a search."""
+    if payer is not None and payer.endpoint.idempotent:
+        return Due("repeat", on_file.claim.id, tick.now + _pause(payer))
+    wait = timedelta(seconds=payer.endpoint.search_delay_seconds if payer else 86400)
+    return Due("search", on_file.claim.id, tick.now + wait)
+
+
+def _held(record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, tick: Tick) -> PersonRecord:
+    """The document of the claim may not leave: a person looks at it, and until the item is closed it stays here."""
+    if on_file.state is not ClaimState.READY:
+        return record
+    item = open_item(
+        "hold",
+        CLAIM_INVALID,
+        on_file.claim.id,
+        category="submission",
+        action="repair what the claim is built from, then close this item: the claim is checked again",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=record.person,
+        detail=news.evidence,
+    )
+    record = record.with_claim(replace(on_file, state=step(on_file.state, ClaimEvent.HOLD)))
+    return _when(_reopen(record, item), on_file.claim.id)
+
+
+def _reopen(record: PersonRecord, item: WorkItem) -> PersonRecord:
+    """The record with that item open; one about the same trouble that was closed is opened again."""
+    if any(known.id == item.id and known.closed is None for known in record.work):
+        return record
+    return replace(record, work=(*(known for known in record.work if known.id != item.id), item))
+
+
+def _not_sent(
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, payer: Payer | None, tick: Tick
+) -> PersonRecord:
+    if on_file.state is not ClaimState.UNKNOWN:
+        return record
+    changed = replace(on_file, state=step(on_file.state, ClaimEvent.NOT_SENT), submitted_at="")
+    record = _close(record.with_claim(changed), "unknown-outcome", on_file.claim.id, tick)
+    return _when(record, on_file.claim.id, Due("send", on_file.claim.id, tick.now + _pause(payer, news)))
+
+
+def _lost(
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, payer: Payer | None, tick: Tick
+) -> PersonRecord:
+    """No evidence either way: repeat the same bytes where that was shown harmless, else search after the stated delay.
+
+    An answer that says something else than what became of the claim (a conflict) is not repeated either.
+    """
+    if on_file.state is not ClaimState.UNKNOWN:
+        return record
+    conflict = isinstance(news.answer, Unread)
+    due = _next_evidence(on_file, None if conflict else payer, tick)
+    if due.what == "repeat":
+        return _when(record, on_file.claim.id, due)
+    if conflict and payer is not None:
+        due = replace(due, not_before=tick.now + timedelta(seconds=payer.endpoint.search_delay_seconds))
+    item = open_item(
+        "unknown-outcome",
+        "sent-without-answer",
+        on_file.claim.id,
+        category="submission",
+        action="wait for the payer's answer, or match one by hand; do not send again",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=record.person,
+        detail=news.evidence,
+    )
+    return _reopen(_when(record, on_file.claim.id, due), item)
+
+
+def _billed_once(record: PersonRecord, on_file: ClaimOnFile, tick: Tick) -> PersonRecord:
+    """The claim is receivable from the first evidence that the payer has it; a void bills nothing."""
+    entry = billed(on_file.claim, tick.now)
+    if on_file.claim.frequency == VOID or any(e.id == entry.id for e in record.entries):
+        return record
+    return replace(record, entries=(*record.entries, entry))
+
+
+def _taken(
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, payer: Payer | None, tick: Tick
+) -> PersonRecord:
+    if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED):
+        return record
+    number = news.answer.payer_claim_number if isinstance(news.answer, Remittance) else ""
+    changed = replace(
+        on_file,
+        state=step(on_file.state, news.event),
+        payer_claim_number=number or on_file.payer_claim_number,
+        poll_at=news.location or on_file.poll_at,
+    )
+    record = _billed_once(record.with_claim(changed), changed, tick)
+    record = _close(record, "unknown-outcome", on_file.claim.id, tick)
+    if isinstance(news.answer, Unread):
+        record = _add(record, _unread(on_file, news.answer, record.person, tick))
+    if payer is not None and not payer.endpoint.base_url:
+        return _when(record, on_file.claim.id)
+    return _when(record, on_file.claim.id, Due("poll", on_file.claim.id, tick.now + _pause(payer, news)))
+
+
+def _unread(on_file: ClaimOnFile, answer: Unread, person: str, tick: Tick) -> WorkItem:
+    return open_item(
+        "unmatched-response",
+        "unreadable",
+        on_file.claim.id,
+        category="posting",
+        action="ask the payer for the answer again",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=person,
+        detail="; ".join(answer.reasons),
+    )
+
+
+def _adjudicated(
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, rules: Ruleset, tick: Tick
+) -> PersonRecord:
+    """Post an answer that matches and balances; park it whole where it does not; the same answer twice posts once."""
+    answer = news.answer
+    if not isinstance(answer, Remittance) or answer.decision is not Decision.ADJUDICATED:
+        return record
+    if any(known.id == answer.id for known in record.remittances):
+        return _close(record, "unknown-outcome", on_file.claim.id, tick)
+    if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE):
+        return _add(record, _misfit(on_file, answer, "unmatched-response", "the claim awaits no answer", record, tick))
+    claim = on_file.claim
+    wrong = mismatches(claim, answer) if claim.frequency != VOID else ()
+    if wrong:
+        reasons = "; ".join(dict.fromkeys(m.reason if m.line is None else f"line {m.line}: {m.reason}" for m in wrong))
+        if on_file.state is ClaimState.UNKNOWN:
+            record = _taken(record, on_file, replace(news, event=ClaimEvent.TAKE, answer=None), None, tick)
+        return _add(record, _misfit(on_file, answer, wrong[0].code, reasons, record, tick))
+    state = step(on_file.state, ClaimEvent.ADJUDICATE)
+    changed = replace(
+        on_file,
+        state=state,
+        payer_claim_number=answer.payer_claim_number or on_file.payer_claim_number,
+    )
+    record = _billed_once(record.with_claim(changed), changed, tick)
+    if claim.replaces:
+        record = _original_over(record, claim.replaces, claim.frequency, f"remittance:{answer.id}", tick)
+    if claim.frequency == VOID:
+        record = record.with_claim(replace(changed, settlement="accepted"))
+    else:
+        posting = post(claim, answer, rules, tick.now, record.entries)
+        record = replace(record, entries=(*record.entries, *posting.entries))
+        record = record.with_claim(replace(changed, settlement=posting.settlement))
+        record = _close_denials(record, claim.id, tick)
+        record = _add(record, *denial_items(claim, answer, rules, tick))
+    record = replace(record, remittances=(*record.remittances, answer))
+    for kind in ("unknown-outcome", "unmatched-response", "out-of-balance"):
+        record = _close(record, kind, claim.id, tick)
+    return _when(record, claim.id)
+
+
+def _close_denials(record: PersonRecord, claim: str, tick: Tick) -> PersonRecord:
+    return _close(record, "denial", claim, tick)
+
+
+def _misfit(
+    on_file: ClaimOnFile, answer: Remittance, code: str, reasons: str, record: PersonRecord, tick: Tick
+) -> WorkItem:
+    return open_item(
+        code,
+        code,
+        on_file.claim.id,
+        category="posting",
+        action="repair-response" if code == "out-of-balance" else "match",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=record.person,
+        detail=reasons,
+        which=answer.id,
+    )
+
+
+def _original_over(record: PersonRecord, original: str, frequency: str, cause: str, tick: Tick) -> PersonRecord:
+    """The corrected claim stands in the original's place: everything of the original is taken back, never changed."""
+    old = record.claim(original)
+    if old is None or old.state not in (ClaimState.COMPLETE, ClaimState.ACCEPTED):
+        return record
+    event = ClaimEvent.VOID if frequency == VOID else ClaimEvent.REPLACE
+    standing = _standing(record.entries, original)
+    entries = (*record.entries, *taken_back(standing, cause, tick.now))
+    record = replace(record, entries=entries).with_claim(replace(old, state=step(old.state, event)))
+    return _when(_close_denials(record, original, tick), original)
+
+
+def _standing(entries: Sequence[Entry], claim: str) -> list[Entry]:
+    """Entries of the claim that are neither reversals nor reversed."""
+    mine = [e for e in entries if any(line.claim == claim for line in e.lines)]
+    over = {e.reverses for e in mine if e.reverses}
+    return [e for e in mine if not e.reverses and e.id not in over]
+
+
+def _refused(record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, tick: Tick) -> PersonRecord:
+    """Returned before adjudication: nothing is receivable, a person corrects it and it goes out as a new claim."""
+    if (on_file.state, news.event) not in LIFE:
+        return record
+    state = step(on_file.state, news.event)
+    detail = news.evidence
+    if isinstance(news.answer, Remittance) and news.answer.errors:
+        detail = "; ".join(news.answer.errors)
+    item = open_item(
+        "refused-claim",
+        "rejected",
+        on_file.claim.id,
+        category="rejection",
+        action="correct-and-rebill",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=record.person,
+        detail=detail,
+    )
+    entry = billed(on_file.claim, tick.now)
+    entries = taken_back([e for e in record.entries if e.id == entry.id], f"claim:{on_file.claim.id}", tick.now)
+    record = replace(record, entries=(*record.entries, *entries))
+    record = _close(record.with_claim(replace(on_file, state=state)), "unknown-outcome", on_file.claim.id, tick)
+    return _when(_add(record, item), on_file.claim.id)
+
+
+# ---------------------------------------------------------------- drafts and corrections
+
+
+def with_drafts(
+    record: PersonRecord, drafts: Sequence[Draft], corrections: Sequence[Correction], tick: Tick
+) -> PersonRecord:
+    """Unsent claims become exactly these; one that is no longer wanted is abandoned, its charges are free again.
+
+    A claim whose document may not leave stays held as long as its work item is open.
+    """
+    invalid = {item.about: item.code for item in record.work if item.code == CLAIM_INVALID and item.closed is None}
+    wanted: dict[str, tuple[Draft | Correction, str]] = {}
+    wanted.update({draft.claim.id: (draft, draft.hold or invalid.get(draft.claim.id, "")) for draft in drafts})
+    wanted.update({fix.claim.id: (fix, fix.hold or invalid.get(fix.claim.id, "")) for fix in corrections})
+    claims: list[ClaimOnFile] = []
+    for on_file in record.claims:
+        found = wanted.pop(on_file.claim.id, None)
+        if on_file.state not in UNSENT:
+            claims.append(on_file)
+        elif found is None:
+            claims.append(replace(on_file, state=step(on_file.state, ClaimEvent.ABANDON)))
+            if on_file.claim.id in invalid:
+                record = _close(record, "hold", on_file.claim.id, tick)
+        else:
+            claims.append(_held_or_ready(replace(on_file, claim=found[0].claim), found[1]))
+    claims.extend(_held_or_ready(ClaimOnFile(draft.claim, ClaimState.BUILT), hold) for draft, hold in wanted.values())
+    return replace(record, claims=tuple(claims))
+
+
+def _held_or_ready(on_file: ClaimOnFile, hold: str) -> ClaimOnFile:
+    if hold:
+        return (
+            on_file
+            if on_file.state is ClaimState.HELD
+            else replace(on_file, state=step(on_file.state, ClaimEvent.HOLD))
+        )
+    return (
+        on_file
+        if on_file.state is ClaimState.READY
+        else replace(on_file, state=step(on_file.state, ClaimEvent.RELEASE))
+    )

@@ -1,0 +1,91 @@
+"""A journal entry becomes readings: what it says about whom, or why it cannot be read now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC
+from zoneinfo import ZoneInfo
+
+from adapters.fhir.capture import capture as capture_fhir
+from adapters.fhir.problem import Refused as RefusedFhir
+from adapters.hl7v2.capture import Refused as RefusedV2
+from adapters.hl7v2.capture import capture as capture_v2
+from adapters.hl7v2.envelope import Unreadable, read_envelope
+from adapters.model.journal import JournalEntry, JournalKind
+from adapters.model.record import Captured, Parked, SubmissionNews
+from adapters.model.site import Feed, Site
+from adapters.pipeline.exchange import decode_exchange, intended, interpret
+from adapters.pipeline.receive import FRAGMENT, feed_of
+from adapters.rules import Ruleset
+
+
+@dataclass(frozen=True, slots=True)
+class ReadEntry:
+    """What an entry says."""
+
+    entry: JournalEntry
+    captured: tuple[Captured, ...] = ()
+    news: SubmissionNews | None = None
+    parked: Parked | None = None
+
+
+def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
+    """Read one entry. An entry that cannot be read is parked whole with its reasons; nothing of it is used."""
+    if entry.kind is JournalKind.ANSWER:
+        return ReadEntry(entry, news=interpret(decode_exchange(entry.body), entry.id))
+    if entry.kind is JournalKind.CALL:
+        return ReadEntry(entry, news=intended(entry.body))
+    if entry.kind is not JournalKind.MESSAGE:
+        return ReadEntry(entry)
+    if entry.media == FRAGMENT:
+        return ReadEntry(entry, parked=Parked(entry.id, "broken-frame", "the connection brought no whole frame"))
+    feed = site.feed(entry.actor.partition(":")[2]) or _feed_since(entry, site)
+    if isinstance(feed, Parked):
+        return ReadEntry(entry, parked=feed)
+    dialect = rules.dialect(feed.dialect)
+    if feed.media == "hl7v2":
+        result = capture_v2(entry.body, feed=feed, dialect=dialect, message=entry.id, received=entry.at.astimezone(UTC))
+        if isinstance(result, RefusedV2):
+            return ReadEntry(
+                entry, parked=_parked(entry, [(p.code, f"{p.where} {p.words}".strip()) for p in result.problems])
+            )
+        return ReadEntry(entry, captured=result)
+    found = capture_fhir(
+        entry.body,
+        feed=feed,
+        dialect=dialect,
+        message=entry.id,
+        received=entry.at.astimezone(UTC),
+        zone=ZoneInfo(feed.zone),
+    )
+    if isinstance(found, RefusedFhir):
+        return ReadEntry(entry, parked=_parked(entry, [(p.code, str(p)) for p in found.problems]))
+    return ReadEntry(entry, captured=found)
+
+
+def _feed_since(entry: JournalEntry, site: Site) -> Feed | Parked:
+    """The feed of an entry that came when none of the site file was its sender's: one may have been added since.
+
+    What was not asked at the door is asked here: that the feed takes the processing mode of the message.
+    """
+    unknown = Parked(entry.id, "feed-unknown", "no feed of the site file is this sender's: add one, or its application")
+    if entry.media != "hl7v2":
+        return unknown
+    subject = read_envelope(entry.body)
+    header = subject.header if isinstance(subject, Unreadable) else subject
+    if isinstance(subject, Unreadable) and header is None:
+        return Parked(entry.id, subject.reason.value, subject.words)
+    feed = feed_of(site, header, "")
+    if feed is None or header is None:
+        return unknown
+    mode = header.processing_id.upper()
+    if mode and mode != feed.processing:
+        return Parked(entry.id, "processing-id", f"the feed {feed.name} takes processing id {feed.processing}")
+    return feed
+
+
+def _parked(entry: JournalEntry, problems: Sequence[tuple[str, str]]) -> Parked:
+    """The entry set aside, with every reason in words that repeat nothing of it."""
+    code, words = problems[0] if problems else ("unreadable", "the message cannot be read")
+    return Parked(entry.id, code, words, tuple(said for _, said in problems))

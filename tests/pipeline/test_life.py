@@ -1,0 +1,242 @@
+"""News from payers folded into a record: what a claim becomes, what is posted, what waits for a person."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
+from adapters.model.record import ChargeStatus, PersonRecord, SubmissionNews
+from adapters.model.remittance import Decision, Remittance, Unread
+from adapters.pipeline import House, step
+from adapters.work import CLAIM_INVALID
+from tests.model.clinic import (
+    adjudication,
+    background,
+    fed,
+    fraction,
+    happened,
+    house,
+    moment,
+    sent,
+    sessions,
+)
+
+AT = house("freestanding")
+NOW, LATER = moment("2026-02-02"), moment("2026-02-03")
+S, E = ClaimState, ClaimEvent
+
+
+def ready(at: House = AT, days: int = 2) -> PersonRecord:
+    return fed([*background(), *sessions("2026-01-05", days)], at, NOW)
+
+
+def news(
+    record: PersonRecord, event: ClaimEvent, answer: Remittance | Unread | None = None, **more: object
+) -> SubmissionNews:
+    return SubmissionNews(record.claims[0].claim.id, event, event.value, answer, **more)  # type: ignore[arg-type]
+
+
+def only(record: PersonRecord) -> ClaimOnFile:
+    (claim,) = record.claims
+    return claim
+
+
+def posted(record: PersonRecord) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for entry in record.entries:
+        for line in entry.lines:
+            found[line.account] = found.get(line.account, 0) + line.amount
+    return {account: amount for account, amount in found.items() if amount}
+
+
+def opened(record: PersonRecord) -> list[str]:
+    return [item.kind for item in record.work if item.closed is None]
+
+
+def test_the_intent_is_on_file_before_the_call_and_no_money_yet() -> None:
+    record = sent(ready(), AT, NOW)
+    assert only(record).state is S.UNKNOWN
+    assert only(record).submitted_at == NOW.now.isoformat()
+    assert not record.entries
+    assert {c.status for c in record.charges} == {ChargeStatus.SENT}
+
+
+def test_news_of_a_claim_that_is_not_ours_changes_nothing() -> None:
+    record = ready()
+    assert happened(record, AT, NOW, SubmissionNews("nobody", E.TAKE, "200")) == record
+
+
+@pytest.mark.parametrize("event", [E.TAKE, E.QUEUE, E.ADJUDICATE, E.NOT_SENT, E.LOST, E.REFUSE, E.FAIL, E.RELEASE])
+def test_news_that_the_state_has_no_step_for_changes_no_claim(event: ClaimEvent) -> None:
+    record = ready()
+    after = happened(record, AT, NOW, news(record, event))
+    assert after.claims == record.claims
+    assert after.entries == record.entries
+
+
+@pytest.mark.parametrize(("event", "state"), [(E.TAKE, S.ACCEPTED), (E.QUEUE, S.QUEUED)])
+def test_what_the_payer_took_is_receivable_once_and_polled(event: ClaimEvent, state: ClaimState) -> None:
+    at = house("freestanding", base_url="https://payer.example")
+    record = sent(ready(at), at, NOW)
+    record = happened(record, at, NOW, news(record, event, location="https://payer.example/poll/1", wait_seconds=7200))
+    again = happened(record, at, NOW, news(record, event))
+    assert only(again).state is state
+    assert only(again).poll_at == "https://payer.example/poll/1"
+    assert posted(again) == {"receivable": only(again).claim.total, "charges": -only(again).claim.total}
+    (due,) = [d for d in record.due if d.what == "poll"]
+    assert due.not_before == NOW.now + timedelta(seconds=7200)
+
+
+def test_an_adjudication_posts_and_settles_and_the_same_again_posts_once() -> None:
+    record = sent(ready(), AT, NOW)
+    answer = adjudication(only(record), adjustments={1: [("CO", "45", 100)]})
+    record = happened(record, AT, NOW, news(record, E.ADJUDICATE, answer))
+    assert (only(record).state, only(record).settlement) == (S.COMPLETE, "paid")
+    assert only(record).payer_claim_number == answer.payer_claim_number
+    assert posted(record)["contractual"] == 100
+    assert "receivable" not in posted(record)
+    again = happened(record, AT, LATER, news(record, E.ADJUDICATE, answer))
+    assert again.entries == record.entries
+    assert again.remittances == record.remittances == (answer,)
+
+
+def test_a_changed_adjudication_takes_the_first_back_and_its_denial_items_with_it() -> None:
+    record = sent(ready(), AT, NOW)
+    claim = only(record)
+    full = claim.claim.lines[0].amount
+    denied = adjudication(claim, adjustments={1: [("CO", "197", full)]}, id="era-1")
+    record = happened(record, AT, NOW, news(record, E.ADJUDICATE, denied))
+    assert only(record).settlement == "partially-paid"
+    assert opened(record) == ["denial"]
+    assert posted(record)["denied"] == full
+    paid = adjudication(claim, id="era-2")
+    record = happened(record, AT, LATER, news(record, E.ADJUDICATE, paid))
+    assert only(record).settlement == "paid"
+    assert opened(record) == []
+    assert "denied" not in posted(record)
+    assert posted(record)["payer-payment"] == claim.claim.total
+    assert sum(bool(e.reverses) for e in record.entries) == 1
+
+
+def test_an_answer_that_does_not_balance_is_parked_whole_and_the_claim_is_known_to_be_there() -> None:
+    record = sent(ready(), AT, NOW)
+    bad = replace(adjudication(only(record)), paid=1)
+    record = happened(record, AT, NOW, news(record, E.ADJUDICATE, bad))
+    assert only(record).state is S.ACCEPTED
+    assert opened(record) == ["out-of-balance"]
+    assert not record.remittances
+    assert posted(record)["receivable"] == only(record).claim.total
+    good = happened(record, AT, LATER, news(record, E.ADJUDICATE, adjudication(only(record), id="era-2")))
+    assert opened(good) == []
+    assert only(good).settlement == "paid"
+
+
+def test_an_answer_to_another_claim_is_matched_by_a_person() -> None:
+    record = sent(ready(), AT, NOW)
+    record = happened(record, AT, NOW, news(record, E.ADJUDICATE, replace(adjudication(only(record)), claim="x")))
+    assert opened(record) == ["unmatched-response"]
+    assert record.work[0].action == "match"
+
+
+@pytest.mark.parametrize("answer", [None, Unread(("not json",))])
+def test_an_adjudication_without_an_answer_changes_nothing(answer: Unread | None) -> None:
+    record = sent(ready(), AT, NOW)
+    assert only(happened(record, AT, NOW, news(record, E.ADJUDICATE, answer))).state is S.UNKNOWN
+
+
+def test_an_answer_to_a_claim_that_awaits_none_is_an_item() -> None:
+    record = sent(ready(), AT, NOW)
+    record = happened(record, AT, NOW, news(record, E.REFUSE))
+    record = happened(record, AT, LATER, news(record, E.ADJUDICATE, adjudication(only(record))))
+    assert opened(record) == ["refused-claim", "unmatched-response"]
+    assert posted(record) == {}
+
+
+def test_a_lost_answer_is_searched_for_and_never_simply_sent_again() -> None:
+    at = house("freestanding", base_url="https://payer.example")
+    record = sent(ready(at), at, NOW)
+    record = happened(record, at, NOW, news(record, E.LOST))
+    assert only(record).state is S.UNKNOWN
+    assert [d.what for d in record.due] == ["search"]
+    assert record.due[0].not_before == NOW.now + timedelta(days=1)
+    assert opened(record) == ["unknown-outcome"]
+    assert record.work[0].amount == only(record).claim.total
+    found = happened(record, at, LATER, news(record, E.TAKE))
+    assert opened(found) == []
+
+
+def test_a_lost_answer_is_repeated_where_that_was_shown_harmless_but_not_after_a_conflict() -> None:
+    at = house("freestanding", base_url="https://payer.example", idempotent=True)
+    record = sent(ready(at), at, NOW)
+    assert [d.what for d in record.due] == ["repeat"]
+    lost = happened(record, at, NOW, news(record, E.LOST))
+    assert [d.what for d in lost.due] == ["repeat"]
+    assert opened(lost) == []
+    conflict = happened(record, at, NOW, news(record, E.LOST, Unread(("the payer has a claim of this name",))))
+    assert [d.what for d in conflict.due] == ["search"]
+    assert opened(conflict) == ["unknown-outcome"]
+
+
+def test_what_was_certainly_not_sent_is_ready_again_after_a_pause() -> None:
+    at = house("freestanding", base_url="https://payer.example")
+    record = sent(ready(at), at, NOW)
+    record = happened(record, at, NOW, news(record, E.NOT_SENT, wait_seconds=5000))
+    assert only(record).state is S.READY
+    assert only(record).submitted_at == ""
+    assert [(d.what, d.not_before) for d in record.due] == [("send", NOW.now + timedelta(seconds=5000))]
+
+
+@pytest.mark.parametrize(("event", "state"), [(E.REFUSE, S.REFUSED), (E.FAIL, S.ERROR)])
+def test_what_the_payer_refused_is_for_a_person_and_owes_nothing(event: ClaimEvent, state: ClaimState) -> None:
+    record = sent(ready(), AT, NOW)
+    errors = Remittance("e", "", Decision.REFUSED, errors=("member not found", "no such code"))
+    record = happened(record, AT, NOW, news(record, E.TAKE)) if event is E.FAIL else record
+    record = happened(record, AT, NOW, news(record, event, errors))
+    assert only(record).state is state
+    assert posted(record) == {}
+    assert [(i.kind, i.detail) for i in record.work] == [("refused-claim", "member not found; no such code")]
+    assert {c.status for c in record.charges} == {ChargeStatus.CLAIMED}
+    assert step(record, [], AT, moment("2026-03-02")).claims == record.claims
+
+
+def test_more_than_one_claim_of_our_name_is_an_item() -> None:
+    record = sent(ready(), AT, NOW)
+    record = happened(record, AT, NOW, news(record, E.TAKE, Unread(("the payer has 2 claims of this name",))))
+    assert only(record).state is S.ACCEPTED
+    assert [(i.kind, i.detail) for i in record.work] == [("unmatched-response", "the payer has 2 claims of this name")]
+
+
+def test_a_claim_whose_document_may_not_leave_is_held_until_a_person_closes_the_item() -> None:
+    record = ready()
+    record = happened(record, AT, NOW, news(record, E.HOLD))
+    assert only(record).state is S.HELD
+    assert [i.code for i in record.work] == [CLAIM_INVALID]
+    assert step(record, [], AT, LATER).claims == record.claims
+    closed = replace(record, work=tuple(replace(i, closed=LATER.now, closed_why="repaired") for i in record.work))
+    again = step(closed, [], AT, LATER)
+    assert only(again).state is S.READY
+    held = happened(again, AT, LATER, news(again, E.HOLD))
+    assert only(held).state is S.HELD
+    assert opened(held) == ["hold"]
+
+
+def test_an_invalid_claim_that_is_no_longer_wanted_closes_its_item() -> None:
+    record = happened(ready(), AT, NOW, news(ready(), E.HOLD))
+    record = fed([fraction("2026-01-07T09:00", 3)], AT, LATER, record)
+    assert [c.state for c in record.claims] == [S.ABANDONED, S.READY]
+    assert opened(record) == []
+
+
+def test_a_hold_of_a_claim_that_left_already_changes_nothing() -> None:
+    record = sent(ready(), AT, NOW)
+    assert happened(record, AT, NOW, news(record, E.HOLD)).claims == record.claims
+
+
+def test_a_late_search_does_not_undo_an_answer() -> None:
+    record = sent(ready(), AT, NOW)
+    record = happened(record, AT, NOW, news(record, E.ADJUDICATE, adjudication(only(record))))
+    for event in (E.LOST, E.NOT_SENT, E.TAKE, E.QUEUE, E.REFUSE, E.FAIL):
+        assert happened(record, AT, LATER, news(record, event)).claims == record.claims
