@@ -1,0 +1,157 @@
+"""Servers in threads, and the whole service until it is told to stop."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from types import FrameType
+from typing import Final
+
+import uvicorn
+from fastapi import FastAPI
+
+from adapters.errors import BadSetup
+from adapters.payers.origin import is_loopback
+from adapters.serve.health import create_health_app
+from adapters.serve.http import create_app
+from adapters.serve.lanes import Lanes
+from adapters.serve.links import Links
+from adapters.serve.logs import configure, log
+from adapters.serve.middleware import LoopbackOnly
+from adapters.serve.mllp import start_mllp
+from adapters.serve.wired import Wired
+
+ROLES: Final = ("intake", "worker", "payer", "web")
+"""intake: the MLLP listener; worker: reads what came; payer: does what is due; web: FHIR, HL7 over HTTP, the page."""
+GRACE: Final = 20
+"""Seconds that requests at hand are given when the service ends."""
+
+
+@contextlib.contextmanager
+def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Serve an application in a thread; gives its address. Port 0 takes a free one.
+
+    Raises `BadSetup` for an address that cannot be had, and for any beyond this machine: there is no authentication.
+    """
+    listener = _bound(host, port)
+    server = uvicorn.Server(_config(app))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http", daemon=True)
+    thread.start()
+    try:
+        _wait_for(server, thread)
+        shown = f"[{host}]" if ":" in host else host
+        yield f"http://{shown}:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(timeout=GRACE + 5)
+        listener.close()
+
+
+def serve_all(
+    wired: Wired,
+    roles: Collection[str] = ROLES,
+    *,
+    host: str = "127.0.0.1",
+    mllp_port: int = 2575,
+    http_port: int = 8000,
+    health_port: int = 8080,
+    lanes: Lanes | None = None,
+    fhir_feed: str = "",
+    links: Links | None = None,
+    tell: Callable[[str], None] = lambda _address: None,
+    log_level: str = "info",
+) -> None:
+    """Run these roles until SIGTERM or SIGINT; then stop listening, finish what was taken, and return.
+
+    `tell` is given the address of the pages' one-time link where `links` is given and the web role runs.
+
+    Ports of 0 take free ones. Raises `BadSetup` where a listener cannot be had.
+    """
+    unknown = sorted(set(roles) - set(ROLES))
+    if unknown:
+        raise BadSetup(tuple(f"there is no role {role!r}" for role in unknown))
+    configure(log_level)
+    worker = lanes or Lanes(wired.store, wired.house, wired.payers, wired.clock)
+    with contextlib.ExitStack() as stack:
+        told = stack.enter_context(_told_to_stop())
+        checks = {"lanes": lambda: worker.running}
+        # Ended in the reverse order: doors first, then the lanes behind them.
+        worker.start([role for role in roles if role in ("worker", "payer")])
+        stack.callback(worker.stop)
+        if "web" in roles:
+            app = create_app(wired, fhir_feed=fhir_feed, wake=worker.wake, links=links)
+            address = stack.enter_context(serving(app, host, http_port))
+            if links is not None:
+                tell(f"{address}/open/{links.issue(wired.clock.now())}")
+            log().info("listening", listener="http", host=host, port=int(address.rpartition(":")[2]))
+        if "intake" in roles:
+            listener = start_mllp(wired, host, mllp_port, "mllp", wake=worker.wake)
+            stack.callback(listener.close)
+            checks["mllp"] = lambda: listener.accepting
+        health = create_health_app(wired, lanes=worker, checks=checks)
+        address = stack.enter_context(serving(health, "127.0.0.1", health_port))
+        log().info("listening", listener="health", host="127.0.0.1", port=int(address.rpartition(":")[2]))
+        told.wait()
+        log().info("stopping")
+    log().info("stopped")
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """An event that SIGTERM and SIGINT set, where this is the main thread; the handlers before are put back."""
+    told = threading.Event()
+
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    if threading.current_thread() is not threading.main_thread():
+        yield told
+        return
+    before = {number: signal.signal(number, tell) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield told
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    if not is_loopback(host):
+        raise BadSetup((f"HTTP on {host}: beyond this machine authentication must be configured, and there is none",))
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise BadSetup((f"HTTP on {host}:{port}: {error.strerror or type(error).__name__}",)) from None
+    # Listening at once: whoever reads the address may connect before the server has started.
+    listener.listen(256)
+    return listener
+
+
+def _config(app: FastAPI) -> uvicorn.Config:
+    return uvicorn.Config(
+        LoopbackOnly(app),
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        limit_concurrency=256,
+        timeout_graceful_shutdown=GRACE,
+    )
+
+
+def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:
+    deadline = time.monotonic() + 10
+    while not server.started:
+        if not thread.is_alive() or time.monotonic() > deadline:
+            raise BadSetup(("the HTTP server does not start",))
+        time.sleep(0.002)

@@ -1,0 +1,79 @@
+"""What the doors need of the program put together: the composition root of `adapters.wiring`, seen from here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from typing import Protocol
+
+from adapters.model.record import Parked
+from adapters.model.site import Payer, Site
+from adapters.pipeline import House
+from adapters.pipeline.exchange import Exchange
+from adapters.ports import Clock, Receipt, Received, Store
+from adapters.store import Counts
+
+
+class LaneStore(Store, Protocol):
+    """The store as lanes use it."""
+
+    def parked(self) -> Sequence[Parked]:
+        """All that is parked, with its reason, in the order of the journal."""
+        ...
+
+
+class DoorStore(LaneStore, Protocol):
+    """The store as doors use it."""
+
+    def receive_soon(self, receipt: Receipt) -> Future[Received]:
+        """Store without waiting: the future is done after the COMMIT."""
+        ...
+
+    def counts(self) -> Counts:
+        """The journal by what became of its entries."""
+        ...
+
+
+class Payers(Protocol):
+    """Calls to payers; see `adapters.payers.PayerClient`."""
+
+    def submit(self, claim: str, payer: Payer, body: bytes) -> Exchange:
+        """Send a claim."""
+        ...
+
+    def poll(self, claim: str, payer: Payer, location: str = "") -> Exchange:
+        """Ask for the answer to a claim that the payer has."""
+        ...
+
+    def search(self, claim: str, payer: Payer) -> Exchange:
+        """Ask whether the payer knows of a claim."""
+        ...
+
+
+class Wired(Protocol):
+    """The program put together."""
+
+    @property
+    def site(self) -> Site:
+        """The site's settings in force."""
+        ...
+
+    @property
+    def house(self) -> House:
+        """Rules and settings by which records are stepped."""
+        ...
+
+    @property
+    def store(self) -> DoorStore:
+        """The store."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """The clock."""
+        ...
+
+    @property
+    def payers(self) -> Payers:
+        """The way to payers."""
+        ...

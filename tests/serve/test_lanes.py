@@ -1,0 +1,275 @@
+"""Lanes: what waits is read and stepped; what cannot be is parked alone, and the rest goes on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from adapters.errors import DoubleCharge, StoreDown
+from adapters.model.journal import JournalKind
+from adapters.pipeline import Exchange, encode_exchange
+from adapters.ports import Receipt
+from adapters.serve import stepping
+
+
+def reasons(program) -> list[tuple[str, str]]:
+    return [(parked.reason, parked.detail) for parked in program.store.parked()]
+
+
+def counts(program) -> tuple[int, int, int]:
+    told = program.store.counts()
+    return told.unread, told.taken - told.by_kind.get(JournalKind.TICK, 0), told.parked
+
+
+def patient(id: str = "p1", mrn: str = "FH-11") -> dict:
+    return {
+        "resourceType": "Patient",
+        "id": id,
+        "identifier": [{"system": "urn:quietbay:mrn", "value": mrn}],
+        "name": [{"family": "Canaryfeather"}],
+    }
+
+
+def procedure(id: str = "x1", subject: str = "Patient/p1") -> dict:
+    return {"resourceType": "Procedure", "id": id, "status": "completed", "subject": {"reference": subject}}
+
+
+def test_a_charge_becomes_a_claim(program, put, message):
+    one = program()
+    put(one, message())
+    assert one.lanes.work() == 1
+    assert one.states() == ["ready"]
+    assert counts(one) == (0, 1, 0)
+    assert one.lanes.work() == 0
+    assert one.lanes.steps == 1
+
+
+def test_the_order_of_messages_plays_no_part(program, put, message):
+    bodies = [message(f"C{n}", transaction=f"T{n}", day=f"2026010{n}") for n in (5, 6, 7, 8)]
+    found = []
+    for order in (bodies, bodies[::-1]):
+        one = program()
+        for body in order:
+            put(one, body)
+            if order is not bodies:
+                one.lanes.work()
+        one.lanes.work()
+        record = one.store.load(one.store.lanes()[0])
+        found.append(
+            (sorted((c.id, c.charge.amount) for c in record.charges), sorted(c.claim.id for c in record.claims))
+        )
+    assert found[0] == found[1]
+    assert len(found[0][0]) == 4
+
+
+def test_each_person_has_a_lane(program, put, message):
+    one = program()
+    for n in range(6):
+        put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n % 3}"))
+    one.lanes.work()
+    assert len(one.store.lanes()) == 3
+    assert one.lanes.steps == 3
+    assert sorted(len(one.store.load(p).charges) for p in one.store.lanes()) == [2, 2, 2]
+
+
+def test_one_round_takes_no_more_than_its_limit(program, put, message):
+    one = program()
+    for n in range(5):
+        put(one, message(f"C{n}", transaction=f"T{n}"))
+    assert one.lanes.work_once(limit=2) == 2
+    assert counts(one) == (3, 2, 0)
+    assert one.lanes.work() == 3
+
+
+def test_what_cannot_be_read_is_parked_with_its_reason(program, put, message):
+    one = program()
+    put(one, message("C1"))
+    put(one, b"no message at all")
+    put(one, message("C2", application="STRANGER"), listener="charges")
+    assert one.lanes.work() == 3
+    assert [reason for reason, _ in reasons(one)] == ["no-msh", "feed-unknown"]
+    assert one.works().count(("parked-message", "no-msh")) == 1
+    assert one.states() == ["ready"]
+
+
+def test_an_exception_while_reading_parks_one_message(program, put, message, monkeypatch):
+    one = program()
+    bad = put(one, message("C1", transaction="T1")).entry
+    put(one, message("C2", transaction="T2"))
+    reading = stepping.read
+
+    def breaking(entry, rules, site):
+        if entry.id == bad:
+            raise ZeroDivisionError("Canaryfeather")
+        return reading(entry, rules, site)
+
+    monkeypatch.setattr(stepping, "read", breaking)
+    one.lanes.work()
+    assert reasons(one) == [("exception", "ZeroDivisionError")]
+    assert counts(one) == (0, 1, 1)
+    monkeypatch.setattr(stepping, "read", reading)
+    assert one.store.unpark(bad)
+    one.lanes.work()
+    assert reasons(one) == []
+    assert len(one.store.load(one.store.lanes()[0]).charges) == 2
+
+
+@pytest.mark.parametrize("bad", range(7))
+def test_an_exception_in_a_step_is_bisected_to_its_message(program, put, message, monkeypatch, bad):
+    one = program()
+    entries = [put(one, message(f"C{n}", transaction=f"T{n}")).entry for n in range(7)]
+    stepping_ = stepping.step
+
+    def breaking(record, readings, house, tick):
+        if any(reading.entry == entries[bad] for reading in readings):
+            raise DoubleCharge("two due charges with one slot")
+        return stepping_(record, readings, house, tick)
+
+    monkeypatch.setattr(stepping, "step", breaking)
+    one.lanes.work()
+    assert [(p.entry, p.reason, p.detail) for p in one.store.parked()] == [(entries[bad], "exception", "DoubleCharge")]
+    assert counts(one) == (0, 6, 1)
+    assert len(one.store.load(one.store.lanes()[0]).charges) == 6
+
+
+def test_a_message_about_two_persons_is_taken_with_the_last_lane(program, put, message, monkeypatch):
+    one = program()
+    second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
+    put(one, message("C1") + second)
+    save = one.store.save
+    seen = []
+
+    def counting(before, after, *, taken=(), read=(), tick):
+        seen.append((tuple(taken), tuple(read)))
+        save(before, after, taken=taken, read=read, tick=tick)
+
+    monkeypatch.setattr(one.store, "save", counting)
+    one.lanes.work()
+    # Taken with the last lane, and named by the tick of each: a rebuild needs to know who read what.
+    assert [(len(taken), len(read)) for taken, read in seen] == [(0, 1), (1, 1)]
+    assert sorted(len(one.store.load(p).charges) for p in one.store.lanes()) == [1, 1]
+
+
+def test_a_reference_to_nobody_waits_for_the_patient(program, post):
+    one = program()
+    post(one, procedure())
+    one.lanes.work()
+    assert [reason for reason, _ in reasons(one)] == ["person-unknown"]
+    post(one, patient())
+    one.lanes.work()
+    assert reasons(one) == []
+    assert counts(one) == (0, 2, 0)
+    assert [kind for kind, _ in one.works()] == []
+
+
+def test_a_reference_waits_over_a_restart(program, post, rules):
+    one = program()
+    post(one, procedure())
+    one.lanes.work()
+    again = program(store=one.store)
+    post(again, patient())
+    again.lanes.work()
+    assert reasons(again) == []
+
+
+def test_a_patient_later_in_the_same_batch_is_early_enough(program, post):
+    one = program()
+    post(one, procedure())
+    post(one, patient())
+    one.lanes.work()
+    assert reasons(one) == []
+    assert counts(one) == (0, 2, 0)
+
+
+def test_what_concerns_nobody_is_taken(program, post):
+    one = program()
+    post(one, {"resourceType": "ServiceRequest", "id": "s1", "status": "active"})
+    assert one.lanes.work() == 1
+    assert counts(one) == (0, 1, 0)
+    assert one.store.lanes() == ()
+
+
+def test_an_answer_for_no_claim_of_ours_is_parked(program, clock):
+    one = program()
+    body = encode_exchange(Exchange("no-such-claim", "submit", 200, body=b"{}"))
+    import hashlib
+
+    one.store.receive(
+        Receipt(
+            kind=JournalKind.ANSWER,
+            channel="payer:lakeside",
+            sender="lakeside",
+            actor="payer:lakeside",
+            media="json",
+            control="no-such-claim",
+            digest=hashlib.sha256(body).hexdigest(),
+            body=body,
+            answer=b"",
+            at=clock.now(),
+        )
+    )
+    one.lanes.work()
+    assert one.works() == [("unmatched-response", "unmatched-response")]
+    assert counts(one) == (0, 0, 1)
+
+
+def test_another_writer_in_the_lane_costs_only_a_round(program, put, message, monkeypatch):
+    one = program()
+    put(one, message("C1", transaction="T1"))
+    one.lanes.work()
+    put(one, message("C2", transaction="T2"))
+    load = one.store.load
+    stale = [True]
+
+    def old(person):
+        record = load(person)
+        return replace(record, charges=()) if stale and stale.pop() else record
+
+    monkeypatch.setattr(one.store, "load", old)
+    one.lanes.work()
+    monkeypatch.undo()
+    assert len(one.store.load(one.store.lanes()[0]).charges) == 2
+    assert counts(one) == (0, 2, 0)
+
+
+def test_a_store_that_is_down_parks_nothing(program, put, message, monkeypatch):
+    one = program()
+    put(one, message())
+
+    def down(*_args, **_more):
+        raise StoreDown("the store could not write")
+
+    monkeypatch.setattr(one.store, "save", down)
+    with pytest.raises(StoreDown):
+        one.lanes.work()
+    monkeypatch.undo()
+    assert counts(one) == (1, 0, 0)
+
+
+def test_threads_read_when_woken(program, put, message):
+    one = program()
+    one.lanes.start(["worker"], every=timedelta(seconds=60))
+    assert one.lanes.running
+    put(one, message())
+    one.lanes.wake()
+    for _ in range(500):
+        if one.states():
+            break
+        one.lanes._stop.wait(0.01)
+    one.lanes.stop()
+    assert one.states() == ["ready"]
+
+
+def test_a_cycle_closes_by_the_clock(program, put, message, clock):
+    one = program()
+    put(one, message("C1", day="20260112"))
+    one.lanes.work()
+    assert one.states() == []
+    clock.forward(hours=13)  # midnight in New York is at 05:00 UTC
+    one.lanes.run_due()
+    assert one.states() == []
+    clock.forward(hours=2)
+    one.lanes.run_due()
+    assert one.states() == ["ready"]
