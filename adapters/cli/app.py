@@ -1,0 +1,75 @@
+"""The commands, put under one name. A command whose capability is not built does not exist yet."""
+
+from __future__ import annotations
+
+import sys
+from datetime import date
+from typing import Annotated
+
+import typer
+
+from adapters.cli import keeping, listings, running
+from adapters.cli.options import Mappings, refuse, settings
+from adapters.cli.serving import serve, stub
+from adapters.demo import demo
+from adapters.errors import BadSetup, OncoclaimsError
+from adapters.rules import check
+from adapters.settings import rules_of, told
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+rules_app = typer.Typer(no_args_is_help=True, help="The dated rules.")
+app.add_typer(rules_app, name="rules")
+
+for name, command in (
+    ("demo", demo),
+    ("doctor", running.doctor),
+    ("init", running.init),
+    ("serve", serve),
+    ("stub", stub),
+    ("ingest", running.ingest),
+    ("run-due", running.run_due),
+    ("replay", running.replay),
+    ("submit", running.submit),
+    ("charges", listings.charges),
+    ("claims", listings.claims),
+    ("worklist", listings.worklist),
+    ("ledger", listings.ledger),
+    ("explain", listings.explain),
+    ("trace", listings.trace),
+    ("verify", keeping.verify),
+    ("rebuild", keeping.rebuild),
+    ("conform", running.conform),
+):
+    app.command(name)(command)
+
+
+@rules_app.command("check")
+def rules_check(
+    on: Annotated[str | None, typer.Option("--on", help="Also list what is stale on this date.")] = None,
+    mappings: Mappings = None,
+) -> None:
+    """Load all mappings, run every rule's examples, list what is stale."""
+    try:
+        day = date.fromisoformat(on) if on else None
+    except ValueError:
+        raise typer.BadParameter("not a date (2026-01-05)") from None
+    overlays = settings(mappings=mappings).mappings
+    rules = rules_of(overlays)
+    problems = check(rules, day)
+    if problems:
+        raise refuse(tuple(told(problem, overlays) for problem in problems))
+    examples = sum(len(version.examples) for rule in rules.rules for version in rule.versions)
+    typer.echo(f"{len(rules.rules)} dated rules, {examples} examples, all as they say; digest {rules.digest[:16]}")
+
+
+def main() -> None:
+    """Run the console script; a bad set-up is told line by line with exit code 1, never as a traceback."""
+    try:
+        app()
+    except BadSetup as bad:
+        for problem in bad.problems:
+            sys.stderr.write(f"{problem}\n")
+        sys.exit(1)
+    except OncoclaimsError as failed:
+        sys.stderr.write(f"{failed}\n")
+        sys.exit(1)

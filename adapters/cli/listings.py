@@ -1,0 +1,225 @@
+"""What stands in the store: charges, claims, work, ledger; explanations and traces."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Annotated
+
+import typer
+
+from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.explain import describer
+from adapters.explain import explain as explained
+from adapters.explain import trace as traced
+from adapters.files import show
+from adapters.model import money
+from adapters.model.record import ChargeStatus, PersonRecord
+from adapters.pipeline.sending import document_of
+from adapters.wiring import Wired
+
+EVERY = 1_000_000
+"""More journal entries than one listing looks at."""
+Held = Annotated[bool, typer.Option("--held", help="Slots that are held, with what they would bill.")]
+Fhir = Annotated[bool, typer.Option("--fhir", help="The FHIR Claim of each, one a line.")]
+
+
+def records(wired: Wired) -> Iterable[PersonRecord]:
+    """Every person's record, in a stable order."""
+    return (wired.store.load(person) for person in wired.store.lanes())
+
+
+def charges(
+    held: Held = False,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Charges on file; with --held the slots that are kept back."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        if held:
+            rows = [show.held_row(record, hold) for record in records(wired) for hold in record.holds]
+        else:
+            rows = [
+                show.charge_row(record, charge)
+                for record in records(wired)
+                for charge in record.charges
+                if charge.status is not ChargeStatus.VOID
+            ]
+    if as_json:
+        show.json_lines(rows)
+        return
+    columns = ("date", "code", "units", "part", "entity", "price $", "status", "id")
+    show.table(
+        "Held" if held else "Charges",
+        columns,
+        [
+            (
+                row["service_start"] or "",
+                "-".join([str(row["code"] or "?"), *map(str, _list(row["modifiers"]))]),
+                row["units"] or "",
+                row["component"] or "",
+                row["entity"] or "",
+                row["price"] or "",
+                f"{row['status']} {' '.join(str(h['code']) for h in _list(row['holds']) if isinstance(h, dict))}".strip(),
+                row["id"],
+            )
+            for row in sorted(rows, key=lambda r: (str(r["service_start"] or ""), str(r["code"])))
+        ],
+        right=("units", "price $"),
+    )
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def claims(
+    fhir: Fhir = False,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Claims and where they stand."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        found = [(record, claim) for record in records(wired) for claim in record.claims]
+        if fhir:
+            for _, claim in found:
+                payer = wired.site.payer(claim.claim.payer.id)
+                if payer is not None:
+                    typer.echo(document_of(claim.claim, payer).body.decode())
+            return
+        rows = [show.claim_row(record, claim) for record, claim in found]
+    if as_json:
+        show.json_lines(rows)
+        return
+    columns = ("cycle", "type", "payer", "freq", "lines", "total $", "state", "payer's number", "id")
+    by_id = {claim.claim.id: claim.claim for _, claim in found}
+    show.table(
+        "Claims",
+        columns,
+        [
+            (
+                by_id[str(row["id"])].cycle,
+                row["type"],
+                row["payer"],
+                row["frequency"],
+                len(_list(row["lines"])),
+                row["total"],
+                row["state"],
+                row["payer_claim_number"] or "",
+                row["id"],
+            )
+            for row in rows
+        ],
+        right=("lines", "total $"),
+    )
+
+
+def worklist(
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """What waits for a person, with the next step."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        rows = [show.work_row(item) for item in wired.store.worklist()]
+    if as_json:
+        show.json_lines(rows)
+        return
+    columns = ("kind", "code", "amount $", "due", "next step", "detail", "id")
+    cells = [(r["kind"], r["code"], r["amount"], r["due"] or "", r["action"], r["detail"], r["id"]) for r in rows]
+    show.table("Work", columns, cells, right=("amount $",))
+
+
+def ledger(
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Ledger entries and the trial balance."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        entries = [entry.value for entry in wired.store.ledger_entries()]
+        balance = wired.store.trial_balance()
+    if as_json:
+        show.json_lines(show.entry_row(entry) for entry in entries)
+        return
+    rows = [
+        (
+            entry.at.date(),
+            entry.cause.partition(":")[0],
+            line.account.value,
+            money.text(line.amount),
+            line.claim,
+            line.line,
+        )
+        for entry in entries
+        for line in entry.lines
+    ]
+    show.table("Ledger", ("date", "cause", "account", "amount $", "claim", "line"), rows, right=("amount $", "line"))
+    show.balance_table(balance)
+
+
+def explain(
+    id: Annotated[str, typer.Argument(help="Id of a charge, hold, claim or ledger entry.")],
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Why: from a charge, claim or ledger entry back to rule, fact, message and field."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        describe = describer(wired.store.messages(limit=EVERY))
+        for record in records(wired):
+            found = explained(record, id, wired.rules, describe)
+            if found is not None:
+                if as_json:
+                    show.json_lines([show.explanation_row(found)])
+                else:
+                    show.explanation(found)
+                return
+    raise refuse((f"nothing on file has the id {id}",))
+
+
+def trace(
+    message: Annotated[str, typer.Argument(help="Journal id of a message, or its own control id.")],
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """From a message forward: its events, what they became, and what came back."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        describe = describer(wired.store.messages(limit=EVERY))
+        ids = [line.id for line in wired.store.messages(limit=EVERY) if message in (line.id, line.control)]
+        shown = [
+            found
+            for id in ids
+            for record in records(wired)
+            if (found := traced(record, id, describe, wired.rules)) is not None
+        ]
+    if not ids:
+        raise refuse((f"no message on file has the id {message}",))
+    if not shown:
+        typer.echo("on file, and nothing rests on it (see `oncoclaims worklist` if it is parked)", err=as_json)
+    for found in shown:
+        if as_json:
+            typer.echo(json.dumps(show.explanation_row(found)))
+        else:
+            show.explanation(found)

@@ -1,0 +1,152 @@
+"""The day itself: stub and adapter on loopback, the story played message by message, the clock walked on to the end."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import shutil
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from adapters.model.claim import ClaimState
+from adapters.model.record import PersonRecord
+from adapters.serve.http import create_app
+from adapters.serve.lanes import Lanes
+from adapters.serve.mllp import start_mllp
+from adapters.serve.server import serving
+from adapters.settings import Settings, rules_of, site_of
+from adapters.store import KeyRing
+from adapters.wiring import WalkedClock, Wired, wire
+from fhir_server_stub import ehr, scenario
+from fhir_server_stub.course import Story
+from fhir_server_stub.payer import Stub
+from fhir_server_stub.server import running
+from fhir_server_stub.story import make_story
+
+OPEN = frozenset({ClaimState.READY, ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED})
+"""States that time alone still moves; a demo that ends with one of them has not ended."""
+PATIENCE = timedelta(days=40)
+"""How long after the last message the clock is walked on, so that every cycle closes and every pended claim is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Day:
+    """What a demo day left behind."""
+
+    story: Story
+    wired: Wired
+    records: tuple[PersonRecord, ...]
+    books: dict[str, Any]
+    """The payer's own ledger, as it gave it over HTTP."""
+    sent: tuple[ehr.Sent, ...]
+    addresses: tuple[tuple[str, str], ...]
+
+
+def lay_out(folder: Path, payer_url: str) -> Settings:
+    """A fresh folder of the demo: site file, fee table, store. Only files of an earlier demo are removed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.glob("demo.db*"):
+        old.unlink()
+    shipped = resources.files("adapters.demo")
+    text = shipped.joinpath("site.toml").read_text(encoding="utf-8")
+    endpoint = f'[payers.endpoint]\nbase_url = "{payer_url}/fhir"'
+    (folder / "site.toml").write_text(text.replace("[payers.endpoint]", endpoint), encoding="utf-8")
+    with resources.as_file(shipped.joinpath("fees.csv")) as fees:
+        shutil.copyfile(fees, folder / "fees.csv")
+    return Settings(store=f"sqlite:///{folder / 'demo.db'}", site=folder / "site.toml", keys=folder / "demo.keys")
+
+
+@contextlib.contextmanager
+def played(folder: Path, seed: int | None) -> Iterator[Day]:
+    """Play the day of the seed (none: the fixed demo course) and hand over what it left; sockets close at the end."""
+    story = make_story(seed)
+    clock = WalkedClock(story.begins - timedelta(minutes=1))
+    script = scenario.shipped("demo") if seed is None else scenario.drawn(seed)
+    payer = Stub(script, now=clock.now)
+    with contextlib.ExitStack() as stack:
+        payer_url = stack.enter_context(running(payer))
+        settings = lay_out(folder, payer_url)
+        keys = KeyRing.load(settings.keys) if settings.keys.exists() else KeyRing.generate(settings.keys)
+        site = site_of(settings.site, rules_of())
+        wired = stack.enter_context(
+            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True)
+        )
+        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
+        listener = start_mllp(wired, "127.0.0.1", 0, "mosaiq")
+        stack.callback(listener.close)
+        base_url = stack.enter_context(serving(create_app(wired), "127.0.0.1", 0))
+        sent = _walked(wired, lanes, clock, story, ("127.0.0.1", listener.port), f"{base_url}/fhir")
+        records = tuple(wired.store.load(person) for person in wired.store.lanes())
+        yield Day(
+            story=story,
+            wired=wired,
+            records=records,
+            books=_books(payer_url),
+            sent=sent,
+            addresses=(
+                ("stub EHR and payer (FHIR)", f"{payer_url}/fhir"),
+                ("adapter, HL7 v2 over MLLP", f"mllp://127.0.0.1:{listener.port}"),
+                ("adapter, FHIR", f"{base_url}/fhir"),
+            ),
+        )
+
+
+def _walked(
+    wired: Wired, lanes: Lanes, clock: WalkedClock, story: Story, mllp: tuple[str, int], fhir_base: str
+) -> tuple[ehr.Sent, ...]:
+    """Send each message at its time, do what is due, and walk the clock on until nothing more happens by itself."""
+    sent: list[ehr.Sent] = []
+    before: datetime | None = None
+    for at in sorted({message.at for message in story.messages}):
+        _nights(wired, lanes, clock, at)
+        clock.walk(at)
+        sent.extend(ehr.play(story, mllp=mllp, fhir_base=fhir_base, since=before, until=at))
+        lanes.work()
+        lanes.run_due(clock.now())
+        before = at
+    end = story.ends + PATIENCE
+    while clock.now() < end:
+        _nights(wired, lanes, clock, clock.now() + timedelta(days=1))
+        if not _moving(wired):
+            break
+    return tuple(sent)
+
+
+def _nights(wired: Wired, lanes: Lanes, clock: WalkedClock, until: datetime) -> None:
+    """Run what is due at every hour that something falls due between now and the instant."""
+    while True:
+        next_due = wired.store.next_due()
+        if next_due is None or next_due > until:
+            clock.walk(max(clock.now(), until))
+            return
+        clock.walk(max(clock.now(), next_due))
+        lanes.run_due(clock.now())
+        lanes.work()
+        if wired.store.next_due() == next_due:  # whatever is due waits for something else; do not stand still
+            clock.walk(clock.now() + timedelta(hours=1))
+            if clock.now() > until:
+                return
+
+
+def _moving(wired: Wired) -> bool:
+    """Whether time alone will still change something."""
+    if wired.store.next_due() is not None:
+        return True
+    return any(found.value.state in OPEN for found in wired.store.claims())
+
+
+def _books(payer_url: str) -> dict[str, Any]:
+    """The payer's ledger, asked for over HTTP like anybody would."""
+    with urllib.request.urlopen(f"{payer_url}/control/books", timeout=10) as answer:  # noqa: S310 - loopback, our stub
+        books: dict[str, Any] = json.loads(answer.read())
+        return books
+
+
+def without_secrets(day: Day) -> Day:
+    """The day with its records only, for comparing two runs."""
+    return replace(day, sent=())
