@@ -249,8 +249,10 @@ def _adjudicated(
     else:
         posting = post(claim, answer, rules, tick.now, record.entries)
         record = replace(record, entries=(*record.entries, *posting.entries))
-        record = record.with_claim(replace(changed, settlement=posting.settlement))
-        record = _close_denials(record, claim.id, tick)
+        stands = on_file.state is ClaimState.COMPLETE and not posting.entries
+        record = record.with_claim(replace(changed, settlement=changed.settlement if stands else posting.settlement))
+        if not stands:
+            record = _close_denials(record, claim.id, tick)
         record = _add(record, *denial_items(claim, answer, rules, tick))
     record = replace(record, remittances=(*record.remittances, answer))
     for kind in ("unknown-outcome", "unmatched-response", "out-of-balance"):

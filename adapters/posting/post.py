@@ -46,7 +46,13 @@ def billed(claim: Claim, at: datetime) -> Entry:
 
 
 def post(claim: Claim, answer: Remittance, rules: Ruleset, at: datetime, standing: Sequence[Entry] = ()) -> Posting:
-    """Entries of an answer that matches and balances. An earlier adjudication is taken back first, never changed."""
+    """Entries of an answer that matches and balances. An earlier adjudication is taken back first, never changed.
+
+    An answer that decides nothing about money leaves an earlier one as it stands: a claim sent twice and answered as
+    its own duplicate stays paid.
+    """
+    if all(undecided(line, rules) for line in answer.lines):
+        return Posting((), settlement_of(claim, answer, rules))
     cause = f"remittance:{answer.id}"
     entries = list(taken_back(adjudications(standing, claim.id), cause, at))
     lines: list[EntryLine] = []
@@ -98,14 +104,24 @@ def _sides(line: RemittanceLine, rules: Ruleset) -> dict[Account, Cents]:
     return sides
 
 
+def undecided(line: RemittanceLine, rules: Ruleset) -> bool:
+    """Whether the answer says nothing about the line's money: not paid, and all of it adjusted by neutral reasons."""
+    return line.charge != 0 and not any(_sides(line, rules).values())
+
+
 def denied_amount(line: RemittanceLine, rules: Ruleset) -> Cents:
     """What of the line the payer refused."""
     return _sides(line, rules).get(Account.DENIED, 0)
 
 
 def settlement_of(claim: Claim, answer: Remittance, rules: Ruleset) -> str:
-    """paid, partially-paid (some lines denied) or denied (all lines), as the cases print it."""
-    denied = sum(1 for line in answer.lines if line.paid == 0 and denied_amount(line, rules) > 0)
+    """paid, partially-paid (some lines denied) or denied (all lines), as the cases print it.
+
+    A line left undecided is not paid: it counts with the denied ones.
+    """
+    denied = sum(
+        1 for line in answer.lines if undecided(line, rules) or (line.paid == 0 and denied_amount(line, rules) > 0)
+    )
     if denied == 0:
         return "paid"
     return "denied" if denied == len(claim.lines) else "partially-paid"

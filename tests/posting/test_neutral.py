@@ -6,6 +6,7 @@ no payment back.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
@@ -19,7 +20,7 @@ AT = datetime(2026, 2, 2, 12, tzinfo=UTC)
 TICK = Tick(AT, date(2026, 2, 2))
 FILED = ClaimOnFile(CLAIM, ClaimState.ACCEPTED)
 PAID = adjudication(FILED, adjustments={1: [("CO", "45", 4000)], 2: [("PR", "2", 500)]})
-DUPLICATE = adjudication(FILED, adjustments={1: [("OA", "18", 10000)], 2: [("OA", "18", 2500)]})
+DUPLICATE = replace(adjudication(FILED, adjustments={1: [("OA", "18", 10000)], 2: [("OA", "18", 2500)]}), id="again")
 
 
 def test_a_duplicate_denial_posts_nothing_and_takes_nothing_back():
