@@ -85,7 +85,7 @@ def _identities(event: Event) -> Iterable[str]:
         yield f"uid:{uid}"
     for key in event.keys:
         scheme = key.partition(":")[0]
-        if scheme == "uid":
+        if scheme in ("uid", "part"):
             yield key
         elif scheme == "order" and event.kind not in _SAME_DAY_ORDER:
             yield f"{key}@{event.day}"

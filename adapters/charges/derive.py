@@ -67,6 +67,9 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
             bench.skip(report, reason)
         return
     for later in occurrence.reports[1:]:
+        if _continues(later, occurrence.reports):
+            bench.skip(later, "part-of-session")
+            continue
         bench.skip(later, "duplicate-report")
         why = bench.why_skipped(later, "duplicate-report")
         first = replace(occurrence.named, name="reported before")
@@ -92,6 +95,12 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
             return
         reason = "coded-elsewhere"
     bench.skip(primary, reason)
+
+
+def _continues(later: Event, reports: Sequence[Event]) -> bool:
+    """Whether the report is a further part of an interrupted session, and no second report of it (5.1)."""
+    parts = {key for key in later.keys if key.startswith("part:")}
+    return any(parts & set(report.keys) for report in reports if report is not later)
 
 
 def _billed_as_coded(bench: Bench, occurrence: Occurrence) -> bool:

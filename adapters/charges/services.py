@@ -21,6 +21,8 @@ _KINDS = (
     "motion-simulation",
     "imrt-plan",
     "3d-plan",
+    "isodose-plan",
+    "special-dosimetry",
     "dosimetry-calc",
     "device",
     "physics-consult",
@@ -41,6 +43,8 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
         if isinstance(decision, Nothing):
             bench.undecided(decision, occurrence.kind, occurrence, facts, "services")
             continue
+        plan = _primary(bench, occurrence)
+        day = plan.day if plan else occurrence.day
         # Two kinds may be one service (an IMRT and a 3D plan of one order): each keeps a slot of its own.
         first = kinds.setdefault((decision.values["service"], occurrence.key), occurrence.kind)
         service = Billable(
@@ -48,9 +52,13 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
             key=occurrence.key if first == occurrence.kind else f"{occurrence.kind}:{occurrence.key}",
             code=decision.values["code"],
             units=occurrence.whole("count") or 1,
-            start=occurrence.day,
-            end=occurrence.day,
-            facts=(*facts, *((count,) if (count := occurrence.fact("count")) else ())),
+            start=day,
+            end=day,
+            facts=(
+                *facts,
+                *((count,) if (count := occurrence.fact("count")) else ()),
+                *((replace(plan.named, name="plan"),) if plan else ()),
+            ),
             ref=decision.ref,
             about=occurrence.primary,
             place=bench.place(occurrence),
@@ -70,6 +78,18 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
             bench.hold(code, "", "", why, would=line, about=about)
         else:
             bench.bill([line], about)
+
+
+def _primary(bench: Bench, occurrence: Occurrence) -> Occurrence | None:
+    """The plan on whose date a motion simulation is reported, as an add-on of it (2.2); None for all other services.
+
+    It is the next plan of the course that can carry it, else the last one before.
+    """
+    if occurrence.kind != "motion-simulation":
+        return None
+    plans = bench.episode.of("imrt-plan", "3d-plan")
+    later = [plan for plan in plans if plan.day >= occurrence.day]
+    return later[0] if later else plans[-1] if plans else None
 
 
 def _too_often(

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from adapters.cases import case
 from adapters.cli import keeping, listings, running
 from adapters.cli.options import Mappings, refuse, settings
 from adapters.cli.serving import serve, stub
@@ -38,7 +39,11 @@ for name, command in (
     ("trace", listings.trace),
     ("verify", keeping.verify),
     ("rebuild", keeping.rebuild),
+    ("migrate", keeping.migrate),
+    ("backup", keeping.backup),
+    ("restore", keeping.restore),
     ("conform", running.conform),
+    ("case", case),
 ):
     app.command(name)(command)
 
@@ -65,7 +70,7 @@ def rules_check(
 def main() -> None:
     """Run the console script; a bad set-up is told line by line with exit code 1, never as a traceback."""
     try:
-        app()
+        app(prog_name="oncoclaims")
     except BadSetup as bad:
         for problem in bad.problems:
             sys.stderr.write(f"{problem}\n")

@@ -61,6 +61,10 @@ class _Sieve:
     def attributes(self, charge: Charge) -> Attributes | None:
         return self.rules.attributes(charge.code, charge.start)
 
+    def option(self, charge: Charge, name: str) -> str:
+        """The option of the payer or site that the line is billed to."""
+        return self.contexts.of(charge.start, self.facility(charge.entity)).option(name)
+
     def each(self, check: Callable[[Charge], bool]) -> None:
         """Keep the lines for which the check, which holds what it refuses, says yes."""
         self.passed = [charge for charge in self.passed if check(charge)]
@@ -89,6 +93,8 @@ def screen(charges: Sequence[Charge], contexts: Contexts, rules: Ruleset) -> Scr
 
 def _in_force(sieve: _Sieve, charge: Charge) -> bool:
     if sieve.attributes(charge) is not None:
+        return True
+    if not sieve.rules.knows(charge.code) and sieve.option(charge, "edits.unknown_codes") == "pass":
         return True
     sieve.hold(charge, "not-effective", sieve.ref("code-in-force", charge.start))
     return False
@@ -137,7 +143,7 @@ def _pairs(sieve: _Sieve, lines: Sequence[Charge]) -> None:
     Indicator 0 is never paid; indicator 1 without a modifier is for a person to decide by the record (7.1).
     """
     codes = sorted({line.code for line in lines})
-    if len(codes) < 2:
+    if len(codes) < 2 or sieve.option(lines[0], "edits.pairs") == "off":
         return
     table = _table(sieve, lines[0].entity)
     standing = list(lines)
@@ -159,6 +165,8 @@ def _pairs(sieve: _Sieve, lines: Sequence[Charge]) -> None:
 
 def _units(sieve: _Sieve, lines: Sequence[Charge]) -> None:
     """Medically unlikely edits: 1 by line; 2 and 3 by date, where 2 holds every line and 3 those past the limit (7.2)."""
+    if sieve.option(lines[0], "edits.units") == "off":
+        return
     total: dict[str, int] = defaultdict(int)
     for line in lines:
         total[line.code] += line.units

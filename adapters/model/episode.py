@@ -5,7 +5,8 @@ Reports of one thing are gathered into one `Occurrence`; the derivation sees occ
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from adapters.model.event import Event, Status
@@ -30,6 +31,15 @@ class Occurrence(Told):
     facts: tuple[Fact, ...]
     reports: tuple[Event, ...]
     end: datetime | None = None
+    by_name: Mapping[str, Fact] = field(init=False, compare=False, repr=False)
+    """The first fact of each name: rules ask many times."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "by_name", {fact.name: fact for fact in reversed(self.facts)})
+
+    def fact(self, name: str) -> Fact | None:
+        """The first fact of that name, or None."""
+        return self.by_name.get(name)
 
     @property
     def happened(self) -> bool:

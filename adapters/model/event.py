@@ -47,6 +47,8 @@ KINDS: Final[dict[str, Role]] = {
     "motion-simulation": Role.SERVICE,
     "imrt-plan": Role.SERVICE,
     "3d-plan": Role.SERVICE,
+    "isodose-plan": Role.SERVICE,
+    "special-dosimetry": Role.SERVICE,
     "dosimetry-calc": Role.SERVICE,
     "device": Role.SERVICE,
     "fraction": Role.SERVICE,
@@ -94,6 +96,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "guidance": _one_of("none", "cbct", "ultrasound", "stereo-xray"),
     "guidance.reviewed_at": _INSTANT,
     "imrt.complexity": _one_of("simple", "complex"),
+    "proton.level": _one_of("simple", "simple-with-compensation", "intermediate", "complex"),
     "planned_fractions": _WHOLE,
     # of planning, devices, calculations
     "complexity": _one_of("simple", "intermediate", "complex"),

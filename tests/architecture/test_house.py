@@ -28,11 +28,11 @@ LEVELS = {
     "settings": 5,
     "wiring": 6,
     "serve": 7,
-    **dict.fromkeys(("cli", "demo"), 8),
+    **dict.fromkeys(("cli", "demo", "cases"), 8),
 }
-# The two meetings on one level: a noun that refuses to exist raises one of the errors, and the console script
-# starts the demo.
-NEIGHBOURS = {("model", "errors"), ("cli", "demo")}
+# The meetings on one level: a noun that refuses to exist raises one of the errors, and the console script starts the
+# demo and runs acceptance cases.
+NEIGHBOURS = {("model", "errors"), ("cli", "demo"), ("cli", "cases")}
 PURE = 2
 
 # Library -> the paths in adapters/ that may import it.
@@ -47,9 +47,10 @@ IMPORTERS: Mapping[str, tuple[str, ...]] = {
     "tenacity": ("adapters/payers/", "adapters/ehr/"),
     "sqlalchemy": ("adapters/store/",),
     "alembic": ("adapters/store/",),
+    "yaml": ("adapters/cases/",),
 }
 # Development only: nothing that runs may import them.
-TEST_TOOLS = {"pytest", "hypothesis", "yaml", "hl7", "playwright", "build", "hatchling", "mypy"}
+TEST_TOOLS = {"pytest", "hypothesis", "hl7", "playwright", "build", "hatchling", "mypy"}
 STUB_LIBRARIES = {"fastapi", "starlette", "uvicorn", "httpx"}
 
 # What reads a clock, a file, a socket, the environment or chance, or speaks to the outside by itself.

@@ -421,6 +421,13 @@ def test_every_open_option_is_answered_by_no_default(rules: Ruleset) -> None:
         "codes.electron-pre2026",
         "codes.cbct-pre2026",
         "codes.commercial-guidance-pre2026",
+        "codes.isodose-simple",
+        "codes.isodose-intermediate",
+        "codes.isodose-complex",
+        "codes.proton-simple",
+        "codes.proton-simple-with-compensation",
+        "codes.proton-intermediate",
+        "codes.proton-complex",
         "imrt_window.days_before",
         "imrt_window.days_after",
     }

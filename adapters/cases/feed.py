@@ -1,0 +1,243 @@
+"""The events of a case as the model's events: the case reader is one more feed.
+
+Each event of the case is one message of its own with a journal id made from its name, arrives once, and says one
+thing. What the model has no word for is named as not built.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, time
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.cases.case import Case, Happening
+from adapters.cases.document import LINE, Tree, items, text, texts, tree, words
+from adapters.cases.place import FEED, ZONE
+from adapters.cases.schema import Dialect
+from adapters.model.event import KINDS, Event, Status, problems_of
+from adapters.model.why import Fact, Source
+
+NAMESPACE: Final = uuid.UUID("a7f3d6a2-6c1e-5e0b-9a35-3f2c9a8d4b10")
+_PLACE: Final = ZoneInfo(ZONE)
+_KINDS: Final = {"reported-charge": "coded-charge", "charge": "coded-charge", "proton-fraction": "fraction"}
+"""Kinds of a case whose name in the model is another one."""
+_STATUS: Final = {"entered-in-error": Status.WITHDRAWN, "not-done": Status.NOT_DONE}
+_FACTS: Final = {
+    "n": "n",
+    "phase": "phase",
+    "plan": "plan",
+    "technique": "technique",
+    "isocenters": "isocenters",
+    "guidance": "guidance",
+    "imrt_complexity": "imrt.complexity",
+    "proton_level": "proton.level",
+    "planned_fractions": "planned_fractions",
+    "complexity": "complexity",
+    "device_type": "device_type",
+    "count": "count",
+    "images": "images",
+    "tumour": "tumour",
+    "reason": "reason",
+    "em_code": "em_code",
+    "separately_identifiable": "separately_identifiable",
+    "session_uid": "uid",
+    "code": "code",
+    "units": "units",
+}
+"""Field of an event → the model's fact of the same meaning."""
+_HANDLED: Final = words(
+    "id at kind course motion_management guidance_reviewed_at by provider modifiers request report about part continues status "
+    "amends deliver_order source message_id resource_id dx date amount component encounter series cycle note "
+    "arrived"
+) | {LINE}
+"""Fields that say something else than a fact, or are remarks for people."""
+
+
+@dataclass(slots=True)
+class Letters:
+    """The messages of a case: which event of the case each journal id stands for."""
+
+    case: Case
+    events: dict[str, str] = field(default_factory=dict)
+    """Journal id of a message → id of the case's event."""
+
+    def message(self, event: str) -> str:
+        """The journal id of the message that brings the event."""
+        id = str(uuid.uuid5(NAMESPACE, f"{self.case.id}|{event}"))
+        self.events[id] = event
+        return id
+
+
+def not_built(case: Case) -> Iterator[str]:
+    """What the case's events say that the model has no word for."""
+    for event in case.events:
+        kind = _KINDS.get(event.kind, event.kind)
+        if kind not in KINDS and event.kind not in CLAIM_KINDS:
+            yield f"not built: event kind {event.kind}"
+        elif event.kind not in CLAIM_KINDS:
+            for name in event.said:
+                if name not in _FACTS and name not in _HANDLED:
+                    yield f"not built: field {name} of {event.kind}"
+
+
+CLAIM_KINDS: Final = frozenset({"claim-ready", "submit", "ack", "no-answer", "response"})
+"""Kinds that are no report of a clinical thing but a step in the life of a claim."""
+
+
+def arrivals(case: Case) -> list[tuple[Happening, datetime]]:
+    """The events with the instant at which each arrived: never before what arrived before it.
+
+    An event arrives when it happens, or as the case says, or after the one before it in the order of arrival.
+    """
+    found: list[tuple[Happening, datetime]] = []
+    last: datetime | None = None
+    for event in case.arriving:
+        late = event.text("arrived")
+        at = local(datetime.fromisoformat(late) if late else event.at)
+        if last is not None and at <= last:
+            at = datetime.fromtimestamp(last.timestamp() + 1, UTC)
+        found.append((event, at))
+        last = at
+    return found
+
+
+def local(at: datetime) -> datetime:
+    """A time of the place as UTC."""
+    return at.replace(tzinfo=_PLACE).astimezone(UTC)
+
+
+def background(case: Case) -> tuple[Event, ...]:
+    """Insurance and, in the radiation dialect, the diagnoses of the person, as on file from the beginning."""
+    said = datetime(2000, 1, 1, tzinfo=UTC)
+    source = Source(str(uuid.uuid5(NAMESPACE, f"{case.id}|registration")), "the case")
+    found: list[Event] = []
+    for coverage in case.coverages:
+        facts = {
+            "payer": text(coverage["payer"]),
+            "member": member_of(coverage),
+            "from": text(coverage.get("from")),
+            "to": text(coverage.get("to")),
+            "order": text(coverage.get("order")) or "1",
+        }
+        found.append(_event("coverage", said, said, f"coverage|{text(coverage['id'])}", source, facts.items()))
+    if case.dialect is Dialect.RADIATION and case.diagnoses:
+        stated = [("diagnosis", code) for _, code in case.diagnoses]
+        found.append(_event("encounter", said, said, "encounter", source, stated))
+    return tuple(found)
+
+
+def member_of(coverage: Tree) -> str:
+    """The member number; a dialect that has none is given the coverage's own name."""
+    return text(coverage.get("member")) or text(coverage["id"])
+
+
+def reported(case: Case, event: Happening, arrived: datetime, letters: Letters) -> Event:
+    """The event in the model's words. Its facts are those the model has; `not_built` has named the others."""
+    kind = _KINDS.get(event.kind, event.kind)
+    source = Source(letters.message(event.id), f"event {event.id}")
+    start = event.at
+    if kind == "coded-charge" and event.get("date") is not None:
+        start = datetime.combine(datetime.fromisoformat(event.text("date")).date(), time(12))
+    keys = [f"uid:{uid}"] if (uid := event.text("session_uid")) else []
+    if event.get("part") is not None or event.get("continues") is not None:
+        keys.append(f"part:{_first_part(case, event)}")
+    return _event(
+        kind,
+        local(start),
+        arrived,
+        f"case|{_root(case, event)}",
+        source,
+        _facts(case, event),
+        status=_STATUS.get(event.text("status"), Status.DONE),
+        course=event.text("course"),
+        keys=tuple(keys),
+        feed=FEED.get(event.text("source"), "hl7"),
+    )
+
+
+def _event(
+    kind: str,
+    start: datetime,
+    said: datetime,
+    line: str,
+    source: Source,
+    facts: Iterable[tuple[str, str]],
+    *,
+    status: Status = Status.DONE,
+    course: str = "",
+    keys: tuple[str, ...] = (),
+    feed: str = "hl7",
+) -> Event:
+    event = Event(
+        id=str(uuid.uuid5(NAMESPACE, f"{source.message}|{kind}|{line}")),
+        kind=kind,
+        feed=feed,
+        start=start,
+        day=start.astimezone(_PLACE).date(),
+        said=said,
+        line=line,
+        source=source,
+        status=status,
+        course=course,
+        keys=keys,
+        facts=tuple(Fact(name, value, source) for name, value in facts if value),
+    )
+    if problems := list(problems_of(event)):
+        raise ValueError("; ".join(problems))
+    return event
+
+
+def _facts(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
+    for name, value in event.said.items():
+        if name in _FACTS and value is not None:
+            yield _FACTS[name], text(value)
+    if event.kind == "proton-fraction":
+        yield "modality", "proton"
+    if who := event.text("by") or event.text("provider"):
+        provider = case.providers[who]
+        yield "by", text(provider["npi"])
+        yield "by.role", _role(text(provider["role"]))
+    if event.get("guidance_reviewed_at") is not None:
+        reviewed = datetime.fromisoformat(event.text("guidance_reviewed_at")).replace(tzinfo=_PLACE)
+        yield "guidance.reviewed_at", reviewed.isoformat()
+    for name, value in tree(event.get("motion_management")).items():
+        yield f"motion.{name}", text(value)
+    for name in ("request", "report"):
+        if event.get(name) is not None:
+            yield name, "true"
+    for modifier in texts(event.get("modifiers")):
+        yield "modifier", modifier
+    if event.get("about") is not None:
+        about = next(other for other in case.events if other.id == event.text("about"))
+        yield "about", f"case|{_root(case, about)}"
+    codes = dict(case.diagnoses)
+    for one in items(event.get("dx")):
+        yield "diagnosis", codes[text(one)]
+
+
+def _role(role: str) -> str:
+    return role if role in ("radiation-oncologist", "nurse-practitioner", "medical-physicist") else "other"
+
+
+def _root(case: Case, event: Happening) -> str:
+    """The first statement of the service that this event restates, by `amends` or the same resource."""
+    by_id = {other.id: other for other in case.events}
+    seen: set[str] = set()
+    while (amended := event.text("amends")) and amended not in seen:
+        seen.add(amended)
+        event = by_id[amended]
+    if resource := event.text("resource_id"):
+        return next(other.id for other in case.arriving if other.text("resource_id") == resource)
+    return event.id
+
+
+def _first_part(case: Case, event: Happening) -> str:
+    by_id = {other.id: other for other in case.events}
+    seen: set[str] = set()
+    while (before := event.text("continues")) and before not in seen:
+        seen.add(before)
+        event = by_id[before]
+    return event.id

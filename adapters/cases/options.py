@@ -1,0 +1,244 @@
+"""The table of options: what each option of a case sets in the payer and site that are made for it.
+
+The same settings that a deployment has (mappings/payers/options.toml, the site file, the fee and reason tables). An
+option that stands here as not built makes its case fail by that name; one that does not stand here at all is a fault
+of the file. The table for people is in the README of this folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Final
+
+from adapters.cases.document import (
+    CODE,
+    MONEY,
+    TEXT,
+    WHOLE,
+    Fields,
+    Items,
+    Scalar,
+    Shape,
+    Table,
+    Tree,
+    Value,
+    items,
+    text,
+    tree,
+    words,
+)
+from adapters.cases.schema import ANY
+
+EDITION: Final = "2024Q3"
+"""The edition from which the unit limits and pairs of the mappings were re-typed; a case may name no other."""
+_OFF: Final = {"edits.units": "off", "edits.pairs": "off", "edits.unknown_codes": "pass"}
+"""A case's edits are those that its options speak of (cases/*/README); its codes are those of the case."""
+
+
+@dataclass(slots=True)
+class Settled:
+    """What the options of a case come to."""
+
+    payer: dict[str, str] = field(default_factory=lambda: dict(_OFF))
+    """Options of the payer, by their names in the registry."""
+    audit: bool = False
+    """Another system codes too: charging mode `compare` for every family."""
+    cycle: str = "day"
+    fees: dict[str, Decimal] = field(default_factory=dict)
+    reasons: dict[str, Tree] = field(default_factory=dict)
+    """Adjustment reason → how it is posted and worked."""
+    appeal_days: int | None = None
+    window: Tree | None = None
+    """What the case says of the window around an IMRT plan, to be checked against the rule."""
+    not_built: list[str] = field(default_factory=list)
+
+    def missing(self, name: str) -> None:
+        """Note an option, or a value of one, whose capability is not built."""
+        self.not_built.append(f"not built: option {name}")
+
+
+Apply = Callable[[Value, Settled], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option: the form of its value and what it does; without `apply` it is not built."""
+
+    shape: Shape
+    apply: Apply | None = None
+
+
+def _payer(name: str, shape: Shape = TEXT) -> Option:
+    """An option of the payer by another name."""
+
+    def apply(value: Value, settled: Settled) -> None:
+        settled.payer[name] = text(value)
+
+    return Option(shape, apply)
+
+
+def _only(name: str, *values: str) -> Option:
+    """An option of which only these values are built: they say what the program does anyway."""
+
+    def apply(value: Value, settled: Settled) -> None:
+        if text(value) not in values:
+            settled.missing(f"{name}: {text(value)}")
+
+    return Option(TEXT, apply)
+
+
+def _table(name: str, switch: str) -> Option:
+    """A published table put in force: the mappings have one edition of it."""
+
+    def apply(value: Value, settled: Settled) -> None:
+        if text(value) == EDITION:
+            settled.payer[switch] = "on"
+        else:
+            settled.missing(f"{name}: {text(value)}")
+
+    return Option(TEXT, apply)
+
+
+def _mode(value: Value, settled: Settled) -> None:
+    if text(value) == "audit":
+        settled.audit = True
+    else:
+        settled.missing(f"charge_mode: {text(value)}")
+
+
+_BEFORE_2026: Final = re.compile(r"(.+)-(?:pre2026|202[0-5])")
+_GIVEN: Final = words(
+    "codes.imrt-delivery-pre2026 codes.imrt-simple-pre2026 codes.imrt-complex-pre2026 codes.imrt-hospital-pre2026 "
+    "codes.photon-3d-pre2026 codes.photon-2d-pre2026 codes.electron-pre2026 codes.cbct-pre2026 codes.ultrasound-pre2026 "
+    "codes.stereo-xray-pre2026 codes.commercial-guidance-pre2026 codes.isodose-simple codes.isodose-intermediate "
+    "codes.isodose-complex codes.proton-simple codes.proton-simple-with-compensation codes.proton-intermediate "
+    "codes.proton-complex"
+)
+
+
+def _given(value: Value, settled: Settled) -> None:
+    """Codes where the facts give no criterion; `…-2024` and `…-pre2026` are one setting: the code set before 2026."""
+    for label, code in tree(value).items():
+        dated = _BEFORE_2026.fullmatch(label)
+        name = f"codes.{dated[1]}-pre2026" if dated else f"codes.{label}"
+        if name in _GIVEN:
+            settled.payer[name] = text(code)
+        else:
+            settled.missing(f"given_codes.{label}")
+
+
+def _window(value: Value, settled: Settled) -> None:
+    window = tree(value)
+    settled.window = window
+    for place in items(window.get("applies_to")):
+        if text(place) in ("freestanding", "professional"):
+            settled.payer[f"imrt_window.{text(place)}"] = "yes"
+    if "days_after" in window:  # Medicare's window has a length of its own, a commercial payer's is an option
+        settled.payer["imrt_window.days_before"] = text(window.get("days_before"))
+        settled.payer["imrt_window.days_after"] = text(window["days_after"])
+    if "verification" in window:
+        settled.payer["imrt_window.verification"] = text(window["verification"])
+
+
+_WINDOW: Final = Fields(
+    {
+        "days_before": WHOLE,
+        "days_after": WHOLE,
+        "bundled": Items(CODE),
+        "applies_to": Items(TEXT),
+        "bypass_modifier": TEXT,
+        "bypass_if": TEXT,
+        "verification": TEXT,
+    },
+    frozenset({"days_before", "bundled"}),
+)
+
+_CYCLES: Final = {"per-encounter": "day", "series": "month"}
+
+
+def _grouping(value: Value, settled: Settled) -> None:
+    if text(value) in _CYCLES:
+        settled.cycle = _CYCLES[text(value)]
+    else:
+        settled.missing(f"claim_grouping: {text(value)}")
+
+
+def _fees(value: Value, settled: Settled) -> None:
+    settled.fees = {code: Decimal(text(amount)) for code, amount in tree(value).items()}
+
+
+def _carc(value: Value, settled: Settled) -> None:
+    settled.reasons = {code: tree(said) for code, said in tree(value).items()}
+
+
+def _appeal_days(value: Value, settled: Settled) -> None:
+    settled.appeal_days = int(text(value))
+
+
+_POST: Final = Scalar("how a reason is posted", re.compile("contractual|patient|denied|neutral|pend"))
+_CARC: Final = Table(Fields({"post": _POST, "category": TEXT, "action": TEXT}, frozenset({"post"})))
+
+OPTIONS: Final[dict[str, Option]] = {
+    # radiation oncology
+    "management_dos": _payer("management.dos"),
+    "physics_dos": _payer("physics.dos"),
+    "physics_tail": _payer("physics.tail", WHOLE),
+    "igrt_dos": _payer("igrt.dos"),
+    "bid_repeat": _payer("bid_repeat"),
+    "undocumented_motion": _payer("undocumented_motion"),
+    "exam_span": _payer("management.exam_span"),
+    "mue_conflict": _payer("mue.conflict"),
+    "charge_mode": Option(TEXT, _mode),
+    "ptp_table": _table("ptp_table", "edits.pairs"),
+    "mue_table": _table("mue_table", "edits.units"),
+    "imrt_window": Option(_WINDOW, _window),
+    "given_codes": Option(Table(CODE), _given),
+    # claims and posting
+    "claim_grouping": Option(TEXT, _grouping),
+    "fees": Option(Table(MONEY), _fees),
+    "carc": Option(_CARC, _carc),
+    "appeal_days": Option(WHOLE, _appeal_days),
+    "appeal_clock": _only("appeal_clock", "receipt-of-determination"),
+    "resubmission": _only("resubmission", "same-claim-identifier"),
+    "pended": _only("pended", "wait-no-posting"),
+    "duplicate_response": _only("duplicate_response", "ignore-same-response-id"),
+    "payer_behaviour": _only("payer_behaviour", "same-identifier-is-one-claim"),
+    **{
+        name: Option(ANY)
+        for name in words(
+            # radiation oncology, not built
+            "authorization_required authorization_groups followup_days surface_units surface_us_dos surface_us_modifier "
+            "addon_primaries hdr_units "
+            # infusions and drugs, not built
+            "additional_hour_min facility_order initial_tiebreak interrupted_infusion addon_parents "
+            "concurrent_min_overlap hydration_min_minutes secondary_hydration_code distinct_service_modifier "
+            "same_drug_push_gap_min missing_stop_time missing_stop_fallback hold_scope midnight_dating pump_code jw_jz "
+            "separately_payable ndc_unit modifier_340b_2024 site_340b_setting undocumented_second_site ft1_types "
+            "over_credit duplicate_key mue mue_sum mue_over charge_scope "
+            # claims and posting, not built
+            "amendment_after_billing corrected_claim void_claim claim_split diagnosis_overflow pointer_overflow "
+            "split_claims_diagnoses eligibility_inactive authorization_overrun authorization_expired "
+            "authorization_missing enrollment_gap enrollment_bill_back_days npi_check ordering_required timely_filing "
+            "plb_codes credit_balance unmatched_response statement_policy statement_net_of_patient_payments crossover "
+            "msp_overrides_registration match_requires claim_level_adjustment"
+        )
+    },
+}
+"""Every option that a case may name."""
+
+SHAPES: Final = Fields({name: option.shape for name, option in OPTIONS.items()})
+
+
+def settled_by(options: Tree) -> Settled:
+    """What the options of a case come to; what is not built is named in it."""
+    settled = Settled()
+    for name, value in options.items():
+        apply = OPTIONS[name].apply
+        if apply is None:
+            settled.missing(name)
+        elif value is not None:
+            apply(value, settled)
+    return settled
