@@ -48,8 +48,12 @@ def balances(record: PersonRecord) -> dict[tuple[str, int | None], dict[Account,
 
 
 def every_cent_is_somewhere(record: PersonRecord) -> None:
-    """charge = paid + contractual + patient + denied + open, line by line; of what is over, nothing stands."""
+    """charge = paid + contractual + patient + denied + open, line by line; of what is over, nothing stands.
+
+    What is open is never below nothing, and what is paid is what the answer posted last says: no answer counts twice.
+    """
     stands = balances(record)
+    last = {answer.claim: answer for answer in record.remittances}
     for on_file in record.claims:
         for line in on_file.claim.lines:
             at = stands.get((on_file.claim.id, line.line), {})
@@ -58,6 +62,11 @@ def every_cent_is_somewhere(record: PersonRecord) -> None:
             assert on_file.state not in (ClaimState.REPLACED, ClaimState.VOIDED, ClaimState.REFUSED, ClaimState.ERROR)
             assert at[Account.CHARGES] == -line.amount
             assert line.amount == sum(at.get(account, 0) for account in TAKING) + at.get(Account.RECEIVABLE, 0)
+            assert 0 <= at.get(Account.RECEIVABLE, 0) <= line.amount
+            assert all(0 <= at.get(account, 0) <= line.amount for account in TAKING)
+            answer = last.get(on_file.claim.id)
+            paid = sum(said.paid for said in answer.lines if said.line == line.line) if answer else 0
+            assert at.get(Account.PAYER_PAYMENT, 0) == paid
     assert sum(amount for line in stands.values() for amount in line.values()) == 0
 
 
