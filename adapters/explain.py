@@ -164,8 +164,9 @@ def _billed(record: PersonRecord, claim: ClaimOnFile, line: int) -> Explanation:
 
 def _hold(hold: Hold, rules: Ruleset, describe: Describe) -> Explanation:
     spec = rules.hold(hold.code)
-    would = f"instead of {_line(hold.would)}" if hold.would else hold.slot.service
-    said = f"held ({hold.release}): {hold.code}, {would if not hold.instead_of else 'the better line ' + would[11:]}"
+    kept = "the better line" if hold.instead_of else "would bill"
+    what = f"{kept} {_line(hold.would)}" if hold.would else hold.slot.service
+    said = f"held ({hold.release}): {hold.code}, {what}"
     step = f"next: {spec.next_step}" if spec.next_step else spec.words
     parts = (Explanation(hold.detail or spec.words), Explanation(step), *_why(hold.why, describe))
     return Explanation(said, hold_id(hold), parts)

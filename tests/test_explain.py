@@ -98,7 +98,7 @@ def test_a_hold_without_a_line_or_a_step_says_what_it_has() -> None:
     guided = fed([*background(), fraction("2026-01-05T09:00", 1, guidance="cbct")], AT, NOW)
     never = next(h for h in guided.holds if h.code == "bundled")
     said = flat(explain(guided, hold_id(never), rules(), told))
-    assert said[0].startswith("held (never): bundled, instead of 77387")
+    assert said[0].startswith("held (never): bundled, would bill 77387")
     assert rules().hold("bundled").words in said
 
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from adapters.claims import Correction, Draft
 from adapters.model.claim import LIFE, ClaimEvent, ClaimOnFile, ClaimState, step
 from adapters.model.ledger import Entry
 from adapters.model.record import Due, PersonRecord, SubmissionNews, Tick
@@ -63,7 +62,8 @@ def _add(record: PersonRecord, *items: WorkItem) -> PersonRecord:
     return replace(record, work=(*record.work, *(item for item in items if item.id not in known)))
 
 
-def _close(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
+def close_items(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
+    """The record with the open items of that kind about that thing closed as settled."""
     work = tuple(
         replace(item, closed=tick.now, closed_why="settled")
         if item.kind == kind and item.about == about and item.closed is None
@@ -141,7 +141,7 @@ def _not_sent(
     if on_file.state is not ClaimState.UNKNOWN:
         return record
     changed = replace(on_file, state=step(on_file.state, ClaimEvent.NOT_SENT), submitted_at="")
-    record = _close(record.with_claim(changed), "unknown-outcome", on_file.claim.id, tick)
+    record = close_items(record.with_claim(changed), "unknown-outcome", on_file.claim.id, tick)
     return _when(record, on_file.claim.id, Due("send", on_file.claim.id, tick.now + _pause(payer, news)))
 
 
@@ -195,7 +195,7 @@ def _taken(
         poll_at=news.location or on_file.poll_at,
     )
     record = _billed_once(record.with_claim(changed), changed, tick)
-    record = _close(record, "unknown-outcome", on_file.claim.id, tick)
+    record = close_items(record, "unknown-outcome", on_file.claim.id, tick)
     if isinstance(news.answer, Unread):
         record = _add(record, _unread(on_file, news.answer, record.person, tick))
     if payer is not None and not payer.endpoint.base_url:
@@ -225,7 +225,7 @@ def _adjudicated(
     if not isinstance(answer, Remittance) or answer.decision is not Decision.ADJUDICATED:
         return record
     if any(known.id == answer.id for known in record.remittances):
-        return _close(record, "unknown-outcome", on_file.claim.id, tick)
+        return close_items(record, "unknown-outcome", on_file.claim.id, tick)
     if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE):
         return _add(record, _misfit(on_file, answer, "unmatched-response", "the claim awaits no answer", record, tick))
     claim = on_file.claim
@@ -256,12 +256,12 @@ def _adjudicated(
         record = _add(record, *denial_items(claim, answer, rules, tick))
     record = replace(record, remittances=(*record.remittances, answer))
     for kind in ("unknown-outcome", "unmatched-response", "out-of-balance"):
-        record = _close(record, kind, claim.id, tick)
+        record = close_items(record, kind, claim.id, tick)
     return _when(record, claim.id)
 
 
 def _close_denials(record: PersonRecord, claim: str, tick: Tick) -> PersonRecord:
-    return _close(record, "denial", claim, tick)
+    return close_items(record, "denial", claim, tick)
 
 
 def _misfit(
@@ -322,48 +322,5 @@ def _refused(record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, t
     entry = billed(on_file.claim, tick.now)
     entries = taken_back([e for e in record.entries if e.id == entry.id], f"claim:{on_file.claim.id}", tick.now)
     record = replace(record, entries=(*record.entries, *entries))
-    record = _close(record.with_claim(replace(on_file, state=state)), "unknown-outcome", on_file.claim.id, tick)
+    record = close_items(record.with_claim(replace(on_file, state=state)), "unknown-outcome", on_file.claim.id, tick)
     return _when(_add(record, item), on_file.claim.id)
-
-
-# ---------------------------------------------------------------- drafts and corrections
-
-
-def with_drafts(
-    record: PersonRecord, drafts: Sequence[Draft], corrections: Sequence[Correction], tick: Tick
-) -> PersonRecord:
-    """Unsent claims become exactly these; one that is no longer wanted is abandoned, its charges are free again.
-
-    A claim whose document may not leave stays held as long as its work item is open.
-    """
-    invalid = {item.about: item.code for item in record.work if item.code == CLAIM_INVALID and item.closed is None}
-    wanted: dict[str, tuple[Draft | Correction, str]] = {}
-    wanted.update({draft.claim.id: (draft, draft.hold or invalid.get(draft.claim.id, "")) for draft in drafts})
-    wanted.update({fix.claim.id: (fix, fix.hold or invalid.get(fix.claim.id, "")) for fix in corrections})
-    claims: list[ClaimOnFile] = []
-    for on_file in record.claims:
-        found = wanted.pop(on_file.claim.id, None)
-        if on_file.state not in UNSENT:
-            claims.append(on_file)
-        elif found is None:
-            claims.append(replace(on_file, state=step(on_file.state, ClaimEvent.ABANDON)))
-            if on_file.claim.id in invalid:
-                record = _close(record, "hold", on_file.claim.id, tick)
-        else:
-            claims.append(_held_or_ready(replace(on_file, claim=found[0].claim), found[1]))
-    claims.extend(_held_or_ready(ClaimOnFile(draft.claim, ClaimState.BUILT), hold) for draft, hold in wanted.values())
-    return replace(record, claims=tuple(claims))
-
-
-def _held_or_ready(on_file: ClaimOnFile, hold: str) -> ClaimOnFile:
-    if hold:
-        return (
-            on_file
-            if on_file.state is ClaimState.HELD
-            else replace(on_file, state=step(on_file.state, ClaimEvent.HOLD))
-        )
-    return (
-        on_file
-        if on_file.state is ClaimState.READY
-        else replace(on_file, state=step(on_file.state, ClaimEvent.RELEASE))
-    )

@@ -11,7 +11,7 @@ from adapters.fhir.capture import capture as capture_fhir
 from adapters.fhir.problem import Refused as RefusedFhir
 from adapters.hl7v2.capture import Refused as RefusedV2
 from adapters.hl7v2.capture import capture as capture_v2
-from adapters.hl7v2.envelope import Unreadable, read_envelope
+from adapters.hl7v2.envelope import Unread, Unreadable, read_envelope
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.record import Captured, Parked, SubmissionNews
 from adapters.model.site import Feed, Site
@@ -44,6 +44,8 @@ def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     if isinstance(feed, Parked):
         return ReadEntry(entry, parked=feed)
     dialect = rules.dialect(feed.dialect)
+    if feed.media == "hl7v2" and (refused := _answered_with_an_error(entry)):
+        return ReadEntry(entry, parked=refused)
     if feed.media == "hl7v2":
         result = capture_v2(entry.body, feed=feed, dialect=dialect, message=entry.id, received=entry.at.astimezone(UTC))
         if isinstance(result, RefusedV2):
@@ -83,6 +85,14 @@ def _feed_since(entry: JournalEntry, site: Site) -> Feed | Parked:
     if mode and mode != feed.processing:
         return Parked(entry.id, "processing-id", f"the feed {feed.name} takes processing id {feed.processing}")
     return feed
+
+
+def _answered_with_an_error(entry: JournalEntry) -> Parked | None:
+    """Parked is what the door answered with AE: its sender mends and sends it again, and would be billed twice."""
+    subject = read_envelope(entry.body)
+    if isinstance(subject, Unreadable) and subject.reason is not Unread.IS_BATCH:
+        return _parked(entry, [(subject.reason.value, subject.words)])
+    return None
 
 
 def _parked(entry: JournalEntry, problems: Sequence[tuple[str, str]]) -> Parked:

@@ -35,7 +35,8 @@ from adapters.model.record import (
 from adapters.model.site import Site
 from adapters.model.why import Fact, Why
 from adapters.model.work import WorkItem, open_item
-from adapters.pipeline.life import with_drafts, with_news
+from adapters.pipeline.drafting import with_drafts
+from adapters.pipeline.life import with_news
 from adapters.pipeline.sending import with_sending
 from adapters.pipeline.statuses import with_statuses
 from adapters.rules import Decision, Ruleset
@@ -229,7 +230,7 @@ def _claimed(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
     patient = Patient(record.person, _mrn(record.identifiers), demographics(assembly.context))
     grouping = drafts(patient, record.charges, record.holds, record.claims, contexts.coverages, contexts, tick.today)
     fixes = corrections(patient, record.charges, record.claims, contexts.coverages, contexts, tick.today)
-    record = with_statuses(with_drafts(record, grouping.drafts, fixes, tick))
+    record = with_statuses(with_drafts(record, grouping.drafts, fixes, house.site, tick))
     zone = ZoneInfo(house.site.zone)
     opens = tuple(Due("claim", key, datetime.combine(day, time.min, zone)) for key, day in grouping.opens)
     others = tuple(due for due in record.due if due.what != "claim")

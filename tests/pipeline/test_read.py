@@ -65,6 +65,14 @@ def test_what_cannot_be_read_is_parked_with_its_reasons(actor: str, body: bytes)
     assert not found.captured
 
 
+def test_what_was_answered_with_an_error_is_parked_and_never_billed() -> None:
+    """Its sender was told to mend it and sends it again: reading the first one as well would bill it twice."""
+    found = read(entry(JournalKind.MESSAGE, DFT.replace(b"|C1|", b"||"), "feed:rt"), rules(), site())
+    assert found.parked is not None
+    assert found.parked.reason == "no-control-id"
+    assert not found.captured
+
+
 def test_a_sender_that_the_site_does_not_know_is_parked_until_it_does() -> None:
     strict = replace(site(), feeds=tuple(replace(f, applications=("ELEKTA",)) for f in site().feeds))
     for stranger, media in (("feed:stranger", "hl7v2"), ("feed:stranger", "fhir")):
