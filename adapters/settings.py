@@ -37,6 +37,7 @@ from adapters.model.site import (
     Setting,
     Site,
 )
+from adapters.payers.origin import endpoint_problems
 from adapters.rules import Problem, Ruleset, load
 
 _PREFIX = "ONCOCLAIMS_"
@@ -52,6 +53,8 @@ class Settings(BaseSettings):
     mappings: Annotated[tuple[Path, ...], NoDecode] = ()
     """Overlay folders; in the environment parted as in PATH."""
     keys: Path = Path("oncoclaims.keys")
+    head: Path | None = None
+    """Where the last seal is told outside the database; beside the file of SQLite if not said."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     @field_validator("mappings", mode="before")
@@ -192,13 +195,33 @@ def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: s
     try:
         said = _Site.model_validate(raw)
     except ValidationError as wrong:
-        found = (f"{name}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in wrong.errors(include_url=False))
-        raise BadSetup((*problems, *found)) from wrong
+        raise BadSetup((*problems, *(f"{name}: {said}" for said in _said(wrong)))) from wrong
     problems.extend(_cross_checked(said, name, rules))
+    entities = {entity.id for facility in said.facilities for entity in facility.entities}
+    for where, named in (
+        *((f"{name}: prices", price.entity) for price in said.prices),
+        *((fees_name, price.entity) for price in prices),
+    ):
+        if named and named not in entities:
+            problems.append(f"{where}: there is no entity {named!r}")
     if problems:
         raise BadSetup(tuple(problems))
     digest = hashlib.sha256(f"{text}\0{fees}".encode()).hexdigest()
-    return _built(said, prices, digest)
+    site = _built(said, prices, digest)
+    unsafe = [f"{name}: {one}" for p in site.payers if p.endpoint.base_url for one in endpoint_problems(p)]
+    if unsafe:
+        raise BadSetup(tuple(unsafe))
+    return site
+
+
+def _said(wrong: ValidationError) -> Iterable[str]:
+    """Every fault with its place. A list of faulty parts is counted as empty too; that is no fault of its own."""
+    errors = wrong.errors(include_url=False)
+    for error in errors:
+        place = error["loc"]
+        within = any(len(e["loc"]) > len(place) and e["loc"][: len(place)] == place for e in errors)
+        if not (error["type"] == "too_short" and within):
+            yield f"{'.'.join(map(str, place))}: {error['msg']}"
 
 
 def _cross_checked(said: _Site, name: str, rules: Ruleset) -> Iterable[str]:
@@ -272,7 +295,7 @@ _FEE_COLUMNS = ("code", "modifier", "entity", "amount", "from", "to")
 
 
 def _read_fees(text: str, name: str, problems: list[str]) -> Iterable[Price]:
-    """The rows of a fee table; ill-formed rows are problems with their line numbers."""
+    """The rows of a fee table; ill-formed rows, and those that end before they begin, are problems with line numbers."""
     reader = csv.DictReader(io.StringIO(text))
     missing = [column for column in _FEE_COLUMNS if column not in (reader.fieldnames or ())]
     if missing:
@@ -283,30 +306,35 @@ def _read_fees(text: str, name: str, problems: list[str]) -> Iterable[Price]:
             amount = Decimal(row["amount"])
             if not amount.is_finite() or amount <= 0:
                 raise ValueError("amount is not above zero")
+            start = date.fromisoformat(row["from"])
             end = date.fromisoformat(row["to"]) if row["to"] else None
-            yield Price(row["code"], row["modifier"], row["entity"], amount, date.fromisoformat(row["from"]), end)
+            if not row["code"] or (end is not None and end < start):
+                raise ValueError("no code, or an end before the start")
+            yield Price(row["code"], row["modifier"], row["entity"], amount, start, end)
         except (InvalidOperation, ValueError, TypeError):
             problems.append(f"{name}:{reader.line_num}: not a row of code, modifier, entity, amount > 0, from, to")
 
 
 def site_of(path: Path, rules: Ruleset) -> Site:
     """The site of a site file on disk, with the fee table that it names beside it."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as missing:
-        raise BadSetup((f"{path}: the site file cannot be read ({missing.strerror})",)) from missing
+    text = _text(path, f"{path}: the site file")
     fees_name = ""
     try:
         fees_name = str(tomllib.loads(text).get("fees", ""))
     except tomllib.TOMLDecodeError:
         fees_name = ""  # read_site tells what is wrong with the text
-    fees = ""
-    if fees_name:
-        try:
-            fees = (path.parent / fees_name).read_text(encoding="utf-8")
-        except OSError as missing:
-            raise BadSetup((f"{path}: fees: {fees_name} cannot be read ({missing.strerror})",)) from missing
+    fees = _text(path.parent / fees_name, f"{path}: fees: {fees_name}") if fees_name else ""
     return read_site(text, str(path), rules, fees, fees_name)
+
+
+def _text(path: Path, what: str) -> str:
+    """A file's text; raises `BadSetup` where there is none."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as missing:
+        raise BadSetup((f"{what} cannot be read ({missing.strerror})",)) from missing
+    except UnicodeDecodeError as other:
+        raise BadSetup((f"{what} is not UTF-8",)) from other
 
 
 # ---------------------------------------------------------------- the mappings on disk

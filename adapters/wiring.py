@@ -93,7 +93,7 @@ def wire(
     site = site or site_of(settings.site, rules)
     clock = clock or SystemClock()
     ring = keys or key_ring(settings.keys)
-    store = open_store(settings.store, ring, clock, create=create)
+    store = open_store(settings.store, ring, clock, create=create, head=settings.head)
     return Wired(
         settings=settings,
         rules=rules,

@@ -46,6 +46,8 @@ def init(store: Store = None, site: SiteFile = None, mappings: Mappings = None, 
     said = settings(store, site, mappings, keys)
     site_of(said.site, rules_of(said.mappings))
     ring = KeyRing.load(said.keys) if said.keys.exists() else KeyRing.generate(said.keys)
+    if not ring.signs:
+        ring = KeyRing.add_signer(said.keys)
     open_store(said.store, ring, SystemClock(), create=True).close()
     typer.echo(f"store {said.store} and keys {said.keys} are ready")
 
@@ -144,6 +146,7 @@ def run_due(
     with open_program(store, site, mappings, now, keys) as wired:
         lanes_of(wired).work()
         lanes_of(wired).run_due(wired.clock.now())
+        wired.store.seal(wired.clock.now())
 
 
 def submit(

@@ -24,10 +24,12 @@ from adapters.serve.calling import Calling
 from adapters.serve.logs import log
 from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting
 from adapters.serve.wired import LaneStore, Payers
-from adapters.store import Stale
+from adapters.store import Damaged, Stale
 
 BATCH: Final = 500
 """Entries that one round of work takes at most."""
+SEALING: Final = timedelta(minutes=1)
+"""How long what was written may lie unsealed; nothing is sealed while nothing is new."""
 _COLLISIONS: Final = 20
 """Rounds in a row that another writer in the same lane may spoil before it is taken for a fault."""
 _Strangers = dict[str, tuple[tuple[str, PersonHint], ...]]
@@ -67,6 +69,7 @@ class Lanes:
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
         self._collisions = 0
+        self._sealed: datetime | None = None
         self._strangers: _Strangers | None = None  # None: not looked up since the start
 
     @property
@@ -242,6 +245,19 @@ class Lanes:
     def _due_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
             self._surviving(self.run_due)
+            self._surviving(self._seal)
+
+    def _seal(self) -> int:
+        now = self._clock.now()
+        if self._sealed is not None and now - self._sealed < SEALING:
+            return 0
+        # Before the sealing: one that fails is not tried again with every tick.
+        self._sealed = now
+        try:
+            return self._store.seal(now)
+        except Damaged:
+            log().error("nothing is sealed: see `oncoclaims verify`")
+            return 0
 
     def _surviving(self, do: Callable[[], int]) -> int:
         """Do it; a store that is down, or a bug, is told and tried again at the next tick."""

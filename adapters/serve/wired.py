@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from datetime import datetime
 from typing import Protocol
 
 from adapters.model.record import Parked
@@ -19,6 +20,10 @@ class LaneStore(Store, Protocol):
 
     def parked(self) -> Sequence[Parked]:
         """All that is parked, with its reason, in the order of the journal."""
+        ...
+
+    def seal(self, now: datetime) -> int:
+        """Seal what no seal holds yet; how many journal entries that were. Cheap when there is nothing."""
         ...
 
 

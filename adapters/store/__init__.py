@@ -1,10 +1,12 @@
 """The store: journal, records and ledger in a SQL database. `open_store` is the way in."""
 
+from adapters.store.backup import Reach, Restored, restore
 from adapters.store.check import differences
 from adapters.store.keys import KeyRing
 from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
 from adapters.store.migration import migrate
 from adapters.store.refusals import Damaged, Overwrites, Stale
+from adapters.store.seal import Sealing
 from adapters.store.store import SqlStore, open_store
 
 __all__ = [
@@ -15,10 +17,14 @@ __all__ = [
     "KeyRing",
     "Of",
     "Overwrites",
+    "Reach",
+    "Restored",
+    "Sealing",
     "SqlStore",
     "Stale",
     "Traced",
     "differences",
     "migrate",
     "open_store",
+    "restore",
 ]

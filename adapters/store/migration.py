@@ -13,9 +13,9 @@ from sqlalchemy import URL, Connection, inspect, make_url, text
 from sqlalchemy.exc import ArgumentError
 
 from adapters.errors import BadSetup
-from adapters.store import sqlite
+from adapters.store import dialect
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The schema that this program reads and writes; a test holds it equal to Alembic's head."""
 _SCRIPTS: Final = Path(__file__).with_name("migrations")
 
@@ -25,9 +25,9 @@ def parse(url: str) -> URL:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise BadSetup(("the store's URL is none: sqlite:///folder/file.db",)) from None
-    if parsed.get_backend_name() != "sqlite":
-        raise BadSetup((f"no store speaks {parsed.get_backend_name()}",))
+        urls = "sqlite:///folder/file.db or postgresql://user@host/database"
+        raise BadSetup((f"the store's URL is none: {urls}",)) from None
+    dialect.of(parsed)
     return parsed
 
 
@@ -45,6 +45,16 @@ def known_versions() -> tuple[str, ...]:
     return tuple(script.revision for script in ScriptDirectory(str(_SCRIPTS)).walk_revisions())
 
 
+def other(found: str) -> str:
+    """What to do about a store of another schema than this program's."""
+    if found not in known_versions():
+        return f"the store has schema {found}, which is newer than this program's {HEAD}: use a newer program"
+    return (
+        f"the store has schema {found}, this program needs {HEAD}: back it up with the program that wrote it, "
+        "then `oncoclaims migrate`"
+    )
+
+
 def upgrade(connection: Connection) -> None:
     """Bring the database to `HEAD` inside the caller's transaction; raises `BadSetup` for a version unknown here."""
     # Late: Alembic takes a quarter of a second to import, and a store that is up to date needs none of it.
@@ -53,22 +63,30 @@ def upgrade(connection: Connection) -> None:
 
     found = version_of(connection)
     if found and found not in known_versions():
-        raise BadSetup(
-            (f"the store has schema {found}, which is newer than this program's {HEAD}: use a newer program",)
-        )
+        raise BadSetup((other(found),))
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
+    dialect.spoken(connection).settle(connection)
 
 
-def migrate(url: str) -> str:
-    """Bring the database of the URL to this program's schema, made if new; the version it had (empty: none)."""
+def migrate(url: str, *, create: bool = True) -> str:
+    """Bring the database of the URL to this program's schema; the version it had (empty: none, it was made new).
+
+    Without `create` raises `BadSetup` where there is no store.
+    """
     parsed = parse(url)
-    engine = sqlite.open_writer(parsed)
+    database = dialect.of(parsed)
+    missing = BadSetup(("there is no store at this URL: `oncoclaims init` makes one",))
+    if not (create or database.exists(parsed)):
+        raise missing
+    engine = database.open_writer(parsed)
     try:
-        with sqlite.turns(parsed)(), engine.connect() as connection, connection.begin():
+        with database.turns(parsed)(), engine.connect() as connection, connection.begin():
             before = version_of(connection)
+            if not (create or before):
+                raise missing
             if before != HEAD:
                 upgrade(connection)
             return before

@@ -34,12 +34,16 @@ metadata: Final = MetaData(
     }
 )
 
+# Text compares by code point in every database: the order of SQLite and of Python, and no index that a new locale of the
+# machine puts out of order.
+_TEXT: Final = Text().with_variant(Text(collation="C"), "postgresql")
+
 # On SQLite a primary key spelled INTEGER is the row's own number: the journal lies on disk in its order.
 _SEQUENCE: Final = BigInteger().with_variant(Integer(), "sqlite")
 
 
 def _text(name: str, **options: Any) -> Column[str]:
-    return Column(name, Text, nullable=False, **options)
+    return Column(name, _TEXT, nullable=False, **options)
 
 
 def _number(name: str, **options: Any) -> Column[int]:
@@ -47,7 +51,7 @@ def _number(name: str, **options: Any) -> Column[int]:
 
 
 def _person(**options: Any) -> Column[str]:
-    return Column("person", Text, ForeignKey("persons.id"), nullable=False, **options)
+    return Column("person", _TEXT, ForeignKey("persons.id"), nullable=False, **options)
 
 
 def _sealed() -> tuple[Column[Any], Column[Any]]:
@@ -71,18 +75,18 @@ journal: Final = Table(
     Column("body", LargeBinary, nullable=False),
     Column("answer", LargeBinary, nullable=False),
     # One column for (channel, sender, control): a lookup of many three-part keys does not use an index on SQLite.
-    Column("control_key", Text, index=True),
+    Column("control_key", _TEXT, index=True),
 )
 """Everything that can change a result, in one order. Never changed, never deleted: triggers hold it."""
 
 queue: Final = Table(
     "queue",
     metadata,
-    Column("entry", Text, ForeignKey("journal.id"), primary_key=True),
+    Column("entry", _TEXT, ForeignKey("journal.id"), primary_key=True),
     _number("seq"),
     _text("state"),
     _text("reason"),
-    Column("key_id", Text),
+    Column("key_id", _TEXT),
     Column("sealed", LargeBinary),
     Column("tick", BigInteger),
     Index(None, "state", "seq"),
@@ -95,7 +99,7 @@ persons: Final = Table("persons", metadata, _text("id", primary_key=True), _numb
 takings: Final = Table(
     "takings",
     metadata,
-    Column("entry", Text, ForeignKey("journal.id"), primary_key=True),
+    Column("entry", _TEXT, ForeignKey("journal.id"), primary_key=True),
     _person(primary_key=True),
 )
 """Which lanes a journal entry concerned: the way from a message forward."""
@@ -169,7 +173,7 @@ work_items: Final = Table(
     _number("place"),
     _text("kind"),
     _text("about", index=True),
-    Column("due", Text),
+    Column("due", _TEXT),
     Column("closed", BigInteger),
     *_sealed(),
 )
@@ -216,7 +220,7 @@ entry_lines: Final = Table(
     # Deferred: the lines come before the entry they belong to, so that the entry's trigger can sum them.
     Column(
         "entry",
-        Text,
+        _TEXT,
         ForeignKey("entries.id", deferrable=True, initially="DEFERRED"),
         primary_key=True,
     ),
@@ -229,3 +233,26 @@ entry_lines: Final = Table(
 
 meta: Final = Table("meta", metadata, _text("name", primary_key=True), _text("value"))
 """What the store says of itself, such as which key ring it was made with."""
+
+seals: Final = Table(
+    "seals",
+    metadata,
+    Column("number", _SEQUENCE, primary_key=True, autoincrement=False),
+    _number("first"),
+    _number("last"),
+    _number("at"),
+    Column("leaves", LargeBinary, nullable=False),
+    _text("digest"),
+    _text("key_id"),
+    Column("signature", LargeBinary, nullable=False),
+)
+"""Batches of the journal under a chained, signed digest (`chain.py`); `leaves`: 32 bytes for each entry in the range."""
+
+sealed_entries: Final = Table(
+    "sealed_entries",
+    metadata,
+    Column("entry", _TEXT, ForeignKey("entries.id"), primary_key=True),
+    Column("seal", BigInteger, ForeignKey("seals.number"), nullable=False, index=True),
+    _text("digest"),
+)
+"""Which seal holds a ledger entry with its lines, and their digest."""

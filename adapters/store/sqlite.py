@@ -80,6 +80,17 @@ def guards() -> Iterator[str]:
     )
 
 
+def append_only(table: str, key: str) -> Iterator[str]:
+    """The triggers of a table whose rows, known by `key`, are only ever added."""
+    refusal = f"BEGIN SELECT RAISE(ABORT, '{table}: rows are only ever added'); END"
+    for verb in ("update", "delete"):
+        yield f"CREATE TRIGGER {table}_no_{verb} BEFORE {verb.upper()} ON {table} {refusal}"
+    yield (
+        f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608  # our own names
+        f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key}) {refusal}"
+    )
+
+
 def is_memory(url: URL) -> bool:
     """Whether the URL names a database in memory: one connection, gone when it closes."""
     return url.database in (None, "", ":memory:")
@@ -88,6 +99,11 @@ def is_memory(url: URL) -> bool:
 def path_of(url: URL) -> Path:
     """The database file."""
     return Path(url.database or "")
+
+
+def beside(url: URL) -> Path | None:
+    """Where the head of the seals is kept when nobody says where: by the database; a store in memory has none."""
+    return None if is_memory(url) else path_of(url).with_name(path_of(url).name + ".head")
 
 
 def exists(url: URL) -> bool:
@@ -151,8 +167,10 @@ def _broken_promises(engine: Engine, journal: str) -> tuple[str, ...]:
     return tuple(problems)
 
 
-def open_readers(url: URL) -> Engine:
-    """An engine of reading connections of a database file: `query_only`, and they never checkpoint."""
+def open_readers(url: URL) -> Engine | None:
+    """An engine of reading connections of a database file: `query_only`, and they never checkpoint. None in memory."""
+    if is_memory(url):
+        return None
     engine = create_engine(
         url,
         poolclass=QueuePool,
@@ -225,6 +243,22 @@ def in_transaction(connection: Connection) -> bool:
     """Whether the transaction that was begun still is: SQLite ends it by itself on a full disk."""
     inner = connection.connection.dbapi_connection
     return bool(getattr(inner, "in_transaction", True))
+
+
+@contextmanager
+def any_text(connection: Connection) -> Iterator[None]:
+    """Text that is no UTF-8 any more is read with its bytes spelled out, so that a check can name its row."""
+    inner: Any = connection.connection.dbapi_connection
+    before = inner.text_factory
+    inner.text_factory = lambda data: data.decode(errors="backslashreplace")
+    try:
+        yield
+    finally:
+        inner.text_factory = before
+
+
+def settle(_connection: Connection) -> None:
+    """Nothing: SQLite knows no roles; the file is its owner's."""
 
 
 def damage(connection: Connection) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final, Literal, Self, TypeVar, overload
 
 from sqlalchemy import URL, Connection, Engine, func, insert, select, update
@@ -28,11 +29,14 @@ from adapters.model.record import ChargeOnFile, Parked, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
 from adapters.ports import Clock, Receipt, Received, Store
-from adapters.store import check, codec, journal, ledger, listing, migration, people, records, schema, sqlite
+from adapters.store import backup, check, codec, dialect, journal, ledger, listing, migration, people, records, schema
+from adapters.store.backup import Reach
+from adapters.store.head import HeadFile
 from adapters.store.journal import Arrival, State
 from adapters.store.keys import KeyRing
 from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
 from adapters.store.refusals import Stale
+from adapters.store.seal import Sealer
 from adapters.store.writer import Writer
 
 T = TypeVar("T")
@@ -63,16 +67,19 @@ class _SystemClock:
 class SqlStore:
     """Implements `ports.Store`; made by `open_store`. Safe to use from many threads."""
 
-    def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock) -> None:
+    def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock, head: HeadFile | None = None) -> None:
         self._url = url
         self._engine = writer
         self._keys = keys
         self._clock = clock
-        self._readers = None if sqlite.is_memory(url) else sqlite.open_readers(url)
+        self._readers = dialect.of(url).open_readers(url)
         # Read records with their revision. A record is an immutable value, so it is right as long as its revision is.
         self._records: OrderedDict[str, _Kept] = OrderedDict()
         self._records_lock = threading.Lock()
-        self._writer: Writer[Received] = Writer(writer, sqlite.turns(url), self._take_all)
+        self._turn = dialect.of(url).turns(url)
+        self._writer: Writer[Received] = Writer(writer, self._turn, self._take_all)
+        self.sealer = Sealer(self._read, self._write, keys, head)
+        """Seals what is on file, and says how far that reaches."""
 
     def close(self) -> None:
         """Write what waits, then let go of the database."""
@@ -80,7 +87,7 @@ class SqlStore:
         if self._readers is not None:
             self._readers.dispose()
         # The last connection to close folds the write-ahead log into the file: that is a checkpoint, so in turn.
-        with sqlite.turns(self._url)():
+        with self._turn():
             self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -332,9 +339,20 @@ class SqlStore:
         """What a journal entry led to; None for an unknown id."""
         return self._read(lambda c: listing.trace(c, entry, lambda person: self._load(c, person).record))
 
-    def verify(self) -> tuple[str, ...]:
-        """One line for every row that is not what it was when it was written; empty when all is well."""
-        return self._read(lambda c: check.verify(c, self._keys))
+    def seal(self, now: datetime) -> int:
+        """Seal what no seal holds yet; how many journal entries that were. Cheap when there is nothing."""
+        return self.sealer.seal(now)
+
+    def verify(self, *, unsealed: bool = False) -> tuple[str, ...]:
+        """One line for every row that is not what it was when it was written; empty when all is well.
+
+        `unsealed` passes over seals without a signature.
+        """
+        return self.sealer.faults(lambda c: check.verify(c, self._keys, unsealed=unsealed))
+
+    def back_up(self, file: Path, now: datetime) -> Reach:
+        """Copy one snapshot into a new file while everybody goes on, and prove it; how far it reaches."""
+        return backup.back_up(self._read, self.sealer, self._keys, file, now)
 
     # The way in and out
 
@@ -356,20 +374,23 @@ class SqlStore:
         return done.result()
 
 
-def open_store(url: str, keys: KeyRing, clock: Clock | None = None, *, create: bool = False) -> SqlStore:
+def open_store(
+    url: str, keys: KeyRing, clock: Clock | None = None, *, create: bool = False, head: Path | None = None
+) -> SqlStore:
     """Open the store at an SQLAlchemy URL; `sqlite://` is one in memory, gone when it closes.
 
-    With `create` a missing store is made and an older one migrated. Raises `BadSetup` for a URL that no store speaks, a
-    missing, older or newer store, another key ring than the one it was made with, or a database that does not promise
-    what an acknowledgement promises.
+    With `create` a missing store is made. `head` is where the last seal is told outside the database; beside the file
+    of SQLite if not said. Raises `BadSetup` for a URL that no store speaks, a missing, older or newer store, another
+    key ring than the one it was made with, or a database that does not promise what an acknowledgement promises.
     """
     parsed = migration.parse(url)
-    memory = sqlite.is_memory(parsed)
-    if not (create or memory or sqlite.exists(parsed)):
+    database = dialect.of(parsed)
+    memory = database.is_memory(parsed)
+    if not (create or memory or database.exists(parsed)):
         raise BadSetup(("there is no store at this URL: `oncoclaims init` makes one",))
-    writer = sqlite.open_writer(parsed)
+    writer = database.open_writer(parsed)
     try:
-        with sqlite.turns(parsed)(), writer.connect() as connection, connection.begin():
+        with database.turns(parsed)(), writer.connect() as connection, connection.begin():
             _fit(connection, create=create or memory)
             _same_ring(connection, keys)
     except SQLAlchemyError as error:
@@ -378,19 +399,19 @@ def open_store(url: str, keys: KeyRing, clock: Clock | None = None, *, create: b
     except BadSetup:
         writer.dispose()
         raise
-    return SqlStore(parsed, writer, keys, clock or _SystemClock())
+    at = head or database.beside(parsed)
+    return SqlStore(parsed, writer, keys, clock or _SystemClock(), None if at is None else HeadFile(at))
 
 
 def _fit(connection: Connection, *, create: bool) -> None:
     found = migration.version_of(connection)
     if found == migration.HEAD:
         return
-    if create:
-        migration.upgrade(connection)
-    elif not found:
+    if found:
+        raise BadSetup((migration.other(found),))
+    if not create:
         raise BadSetup(("this database is no store yet: `oncoclaims init` makes one",))
-    else:
-        raise BadSetup((f"the store has schema {found}, this program needs {migration.HEAD}: `oncoclaims migrate`",))
+    migration.upgrade(connection)
 
 
 def _same_ring(connection: Connection, keys: KeyRing) -> None:

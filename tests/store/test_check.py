@@ -8,13 +8,14 @@ import pathlib
 import random
 import sqlite3
 from collections.abc import Callable, Iterator
+from datetime import timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
 
 from adapters.model.people import Identifier, PersonHint
-from adapters.model.record import PersonRecord
-from adapters.store import SqlStore
+from adapters.model.record import Due, Parked, PersonRecord
+from adapters.store import SqlStore, differences
 
 Tamper = Callable[..., tuple[str, ...]]
 
@@ -65,6 +66,39 @@ def test_a_missing_entry_is_named(tamper: Tamper) -> None:
 
 def test_a_missing_queue_row_is_named(tamper: Tamper) -> None:
     assert [f for f in tamper("DELETE FROM queue WHERE seq = 2") if f.startswith("queue|")]
+
+
+@pytest.mark.parametrize("state", ["taken", "parked"])
+def test_a_queue_row_whose_state_was_changed_is_named(tamper: Tamper, state: str) -> None:
+    assert [f for f in tamper(f"UPDATE queue SET state = '{state}' WHERE seq = 2") if "does not go with" in f]
+
+
+def test_a_changed_reason_of_a_parked_entry_is_named(
+    open_file: Callable[..., SqlStore], database: pathlib.Path, make: SimpleNamespace
+) -> None:
+    with open_file() as store:
+        entry = store.receive(make.receipt()).entry
+        store.park(Parked(entry, "exception", "ValueError"), make.work("", 1, about=entry))
+        assert store.verify() == ()
+    raw = sqlite3.connect(database, isolation_level=None)
+    raw.execute("UPDATE queue SET reason = 'other'")
+    raw.close()
+    with open_file() as store:
+        assert store.verify() == (f"queue|{entry}: its reason is not that of its value",)
+
+
+def test_text_that_is_none_any_more_is_named_not_stumbled_over(tamper: Tamper) -> None:
+    faults = tamper("UPDATE journal SET sender = CAST(x'ff41' AS TEXT) WHERE seq = 2")
+    assert [f for f in faults if f.startswith("journal|")]
+
+
+def test_due_in_another_zone_is_no_difference(make: SimpleNamespace) -> None:
+    zone = timezone(timedelta(hours=-5))
+    here = PersonRecord("p", due=(Due("claim", "c", make.NOW),))
+    there = PersonRecord("p", due=(Due("claim", "c", make.NOW.astimezone(zone)),))
+    later = PersonRecord("p", due=(Due("claim", "c", make.NOW + timedelta(microseconds=1)),))
+    assert list(differences(here, there)) == []
+    assert list(differences(here, later)) == ["lane p: due: 1 only on file, 1 only in the fold"]
 
 
 def test_a_ledger_out_of_balance_is_named(tamper: Tamper) -> None:

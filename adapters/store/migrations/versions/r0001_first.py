@@ -6,12 +6,14 @@ Revision 0001, after none.
 import sqlalchemy as sa
 from alembic import op
 
-from adapters.store import sqlite
+from adapters.store import dialect
 
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
+
+_TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
@@ -19,45 +21,45 @@ def upgrade() -> None:
     op.create_table(
         "journal",
         sa.Column("seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
+        sa.Column("kind", _TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("actor", sa.Text(), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("sender", sa.Text(), nullable=False),
-        sa.Column("media", sa.Text(), nullable=False),
-        sa.Column("control", sa.Text(), nullable=False),
-        sa.Column("digest", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("actor", _TEXT, nullable=False),
+        sa.Column("channel", _TEXT, nullable=False),
+        sa.Column("sender", _TEXT, nullable=False),
+        sa.Column("media", _TEXT, nullable=False),
+        sa.Column("control", _TEXT, nullable=False),
+        sa.Column("digest", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("answer", sa.LargeBinary(), nullable=False),
-        sa.Column("control_key", sa.Text(), nullable=True),
+        sa.Column("control_key", _TEXT, nullable=True),
         sa.PrimaryKeyConstraint("seq", name=op.f("pk_journal")),
         sa.UniqueConstraint("id", name=op.f("uq_journal_id")),
     )
     op.create_index(op.f("ix_journal_control_key"), "journal", ["control_key"], unique=False)
     op.create_table(
         "meta",
-        sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("name", _TEXT, nullable=False),
+        sa.Column("value", _TEXT, nullable=False),
         sa.PrimaryKeyConstraint("name", name=op.f("pk_meta")),
     )
     op.create_table(
         "persons",
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("revision", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_persons")),
     )
     op.create_table(
         "work_items",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("about", sa.Text(), nullable=False),
-        sa.Column("due", sa.Text(), nullable=True),
+        sa.Column("kind", _TEXT, nullable=False),
+        sa.Column("about", _TEXT, nullable=False),
+        sa.Column("due", _TEXT, nullable=True),
         sa.Column("closed", sa.BigInteger(), nullable=True),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_work_items")),
     )
@@ -65,12 +67,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_work_items_person"), "work_items", ["person"], unique=False)
     op.create_table(
         "charges",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("status", sa.Text(), nullable=False),
-        sa.Column("claim", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("status", _TEXT, nullable=False),
+        sa.Column("claim", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_charges_person")),
         sa.PrimaryKeyConstraint("person", "id", name=op.f("pk_charges")),
@@ -78,11 +80,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_charges_id"), "charges", ["id"], unique=False)
     op.create_table(
         "claims",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_claims_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claims")),
@@ -90,10 +92,10 @@ def upgrade() -> None:
     op.create_index(op.f("ix_claims_person"), "claims", ["person"], unique=False)
     op.create_table(
         "due",
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("what", sa.Text(), nullable=False),
-        sa.Column("about", sa.Text(), nullable=False),
+        sa.Column("what", _TEXT, nullable=False),
+        sa.Column("about", _TEXT, nullable=False),
         sa.Column("not_before", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_due_person")),
         sa.PrimaryKeyConstraint("person", "place", name=op.f("pk_due")),
@@ -101,12 +103,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_due_not_before"), "due", ["not_before"], unique=False)
     op.create_table(
         "entries",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
-        sa.Column("cause", sa.Text(), nullable=False),
-        sa.Column("reverses", sa.Text(), nullable=False),
+        sa.Column("cause", _TEXT, nullable=False),
+        sa.Column("reverses", _TEXT, nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_entries_person")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entries")),
         sa.UniqueConstraint("person", "place", name=op.f("uq_entries_person_place")),
@@ -114,11 +116,11 @@ def upgrade() -> None:
     op.create_index(op.f("ix_entries_cause"), "entries", ["cause"], unique=False)
     op.create_table(
         "events",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("message", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_events_person")),
         sa.PrimaryKeyConstraint("person", "id", name=op.f("pk_events")),
@@ -127,36 +129,36 @@ def upgrade() -> None:
     op.create_index(op.f("ix_events_message"), "events", ["message"], unique=False)
     op.create_table(
         "findings",
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_findings_person")),
         sa.PrimaryKeyConstraint("person", "place", name=op.f("pk_findings")),
     )
     op.create_table(
         "holds",
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_holds_person")),
         sa.PrimaryKeyConstraint("person", "place", name=op.f("pk_holds")),
     )
     op.create_table(
         "identity_conflicts",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("other", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("other", _TEXT, nullable=False),
         sa.Column("at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_identity_conflicts_person")),
         sa.PrimaryKeyConstraint("person", "other", name=op.f("pk_identity_conflicts")),
     )
     op.create_table(
         "person_identifiers",
-        sa.Column("blind", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("blind", _TEXT, nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_person_identifiers_person")),
         sa.PrimaryKeyConstraint("blind", name=op.f("pk_person_identifiers")),
@@ -164,18 +166,18 @@ def upgrade() -> None:
     op.create_index(op.f("ix_person_identifiers_person"), "person_identifiers", ["person"], unique=False)
     op.create_table(
         "person_references",
-        sa.Column("blind", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("blind", _TEXT, nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_person_references_person")),
         sa.PrimaryKeyConstraint("blind", name=op.f("pk_person_references")),
     )
     op.create_table(
         "queue",
-        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("entry", _TEXT, nullable=False),
         sa.Column("seq", sa.BigInteger(), nullable=False),
-        sa.Column("state", sa.Text(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=True),
+        sa.Column("state", _TEXT, nullable=False),
+        sa.Column("reason", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=True),
         sa.Column("sealed", sa.LargeBinary(), nullable=True),
         sa.Column("tick", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["entry"], ["journal.id"], name=op.f("fk_queue_entry")),
@@ -184,12 +186,12 @@ def upgrade() -> None:
     op.create_index(op.f("ix_queue_state_seq"), "queue", ["state", "seq"], unique=False)
     op.create_table(
         "remittances",
-        sa.Column("person", sa.Text(), nullable=False),
-        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
+        sa.Column("id", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), nullable=False),
-        sa.Column("claim", sa.Text(), nullable=False),
-        sa.Column("message", sa.Text(), nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("claim", _TEXT, nullable=False),
+        sa.Column("message", _TEXT, nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_remittances_person")),
         sa.PrimaryKeyConstraint("person", "id", name=op.f("pk_remittances")),
@@ -197,28 +199,28 @@ def upgrade() -> None:
     op.create_index(op.f("ix_remittances_id"), "remittances", ["id"], unique=False)
     op.create_table(
         "skips",
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("key_id", sa.Text(), nullable=False),
+        sa.Column("key_id", _TEXT, nullable=False),
         sa.Column("sealed", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_skips_person")),
         sa.PrimaryKeyConstraint("person", "place", name=op.f("pk_skips")),
     )
     op.create_table(
         "takings",
-        sa.Column("entry", sa.Text(), nullable=False),
-        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("entry", _TEXT, nullable=False),
+        sa.Column("person", _TEXT, nullable=False),
         sa.ForeignKeyConstraint(["entry"], ["journal.id"], name=op.f("fk_takings_entry")),
         sa.ForeignKeyConstraint(["person"], ["persons.id"], name=op.f("fk_takings_person")),
         sa.PrimaryKeyConstraint("entry", "person", name=op.f("pk_takings")),
     )
     op.create_table(
         "entry_lines",
-        sa.Column("entry", sa.Text(), nullable=False),
+        sa.Column("entry", _TEXT, nullable=False),
         sa.Column("place", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("account", _TEXT, nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
-        sa.Column("claim", sa.Text(), nullable=False),
+        sa.Column("claim", _TEXT, nullable=False),
         sa.Column("line", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(
             ["entry"], ["entries.id"], name=op.f("fk_entry_lines_entry"), initially="DEFERRED", deferrable=True
@@ -226,5 +228,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("entry", "place", name=op.f("pk_entry_lines")),
     )
     op.create_index(op.f("ix_entry_lines_claim"), "entry_lines", ["claim"], unique=False)
-    for statement in sqlite.guards():
+    for statement in dialect.spoken(op.get_bind()).guards():
         op.execute(statement)
