@@ -208,8 +208,7 @@ def _line_balances(record: PersonRecord, claim: str, line: int, charge: int) -> 
         for side in entry.lines:
             if (side.claim, side.line) == (claim, line):
                 sides[side.account] += side.amount
-    if not sides[Account.CHARGES]:
-        return
+    billed = charge if sides[Account.CHARGES] else 0  # not posted yet, or taken back
     told = sum(sides[account] for account in _SIDES.values()) + sides[Account.RECEIVABLE]
-    if told != charge:
-        yield f"claim {claim} line {line}: {money.text(charge)} was billed and {money.text(told)} is accounted for"
+    if told != billed:
+        yield f"claim {claim} line {line}: {money.text(billed)} was billed and {money.text(told)} is accounted for"

@@ -13,6 +13,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from adapters.errors import BadSetup
 from adapters.model.claim import ClaimState
 from adapters.model.record import PersonRecord
 from adapters.serve.http import create_app
@@ -48,8 +49,13 @@ class Day:
 
 
 def lay_out(folder: Path, payer_url: str) -> Settings:
-    """A fresh folder of the demo: site file, fee table, store. Only files of an earlier demo are removed."""
+    """A fresh folder of the demo: site file, fee table, store. Only files of an earlier demo are removed.
+
+    Raises `BadSetup` for a folder with a site file of somebody else's.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    if (folder / "site.toml").exists() and not (folder / "demo.keys").exists():
+        raise BadSetup((f"{folder}: there is a site file that is not the demo's: name another --folder",))
     for old in folder.glob("demo.db*"):
         old.unlink()
     shipped = resources.files("adapters.demo")

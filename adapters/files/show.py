@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from decimal import Decimal
+from typing import Final, Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -22,6 +23,8 @@ from adapters.model.why import Why
 from adapters.model.work import WorkItem
 
 Row = Mapping[str, object]
+_UUID: Final = 36
+"""Characters of an id of ours."""
 
 
 def console() -> Console:
@@ -47,10 +50,14 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
     """Print a table; columns named in `right` hold figures."""
     sheet = Table(title=title, title_justify="left", header_style="bold")
     figures = set(right)
-    for column in columns:
-        sheet.add_column(column, justify="right" if column in figures else "left", overflow="fold")
-    for row in rows:
-        sheet.add_row(*(str(cell) for cell in row))
+    texts = [[str(cell) for cell in row] for row in rows]
+    for number, column in enumerate(columns):
+        side: Literal["left", "right"] = "right" if column in figures else "left"
+        # An id is copied into the next command: one of ours is never broken over two lines.
+        whole = column == "id" and all(len(row[number]) <= _UUID for row in texts)
+        sheet.add_column(column, justify=side, overflow="fold", no_wrap=whole)
+    for row in texts:
+        sheet.add_row(*row)
     console().print(sheet)
 
 
