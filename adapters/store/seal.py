@@ -74,10 +74,11 @@ class Sealer:
             wrong = tuple(_unfit(said, last, own, self._keys)) if self._head is not None else ()
             if wrong:
                 raise Damaged(f"{wrong[0]}; nothing is sealed until `oncoclaims verify` is in order")
-            if last is None:
-                self._begin()
             done = 0
             while drawn := self._read(lambda c: draw(c, now, self._keys)):
+                if last is None:
+                    # Not before something is drawn: a journal that is empty now may not be a moment later.
+                    self._begin()
                 if self._write(partial(put, drawn=drawn)):
                     done += drawn.seal.last - drawn.seal.first + 1
                 last = drawn.seal

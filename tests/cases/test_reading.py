@@ -180,8 +180,8 @@ def test_data_that_a_missing_check_would_look_at_is_named(old: str, new: str, wo
     assert any(words in problem for problem in problems)
 
 
-def test_the_readme_of_the_folder_names_every_option() -> None:
-    readme = (Path(__file__).parents[2] / "adapters" / "cases" / "README.md").read_text(encoding="utf-8")
+def test_the_readme_of_the_folder_names_every_option(source_tree: Path) -> None:
+    readme = (source_tree / "adapters" / "cases" / "README.md").read_text(encoding="utf-8")
     assert [name for name in OPTIONS if f"`{name}`" not in readme] == []
     built = {name for name, option in OPTIONS.items() if option.apply}
     missing = readme[readme.index("## Not built") :]
