@@ -14,6 +14,8 @@ import typer.main
 
 from adapters.cli.app import app
 
+pytestmark = pytest.mark.system
+
 COMMANDS = sorted(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
 
 

@@ -6,6 +6,11 @@ import json
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.system
+
+
 PATIENT = {
     "resourceType": "Patient",
     "id": "p1",

@@ -17,6 +17,8 @@ from fhir_server_stub.payer import Stub
 from fhir_server_stub.scenario import parse
 from fhir_server_stub.server import running
 
+pytestmark = pytest.mark.system
+
 DAYS = ("2026-01-06", "2026-01-07", "2026-01-08", "2026-01-09")
 
 

@@ -375,7 +375,7 @@ def postgres_database(postgres: PostgresServer, _contract: tuple[str, str]) -> s
     return name
 
 
-@pytest.fixture(params=["memory", "file", "postgres"])
+@pytest.fixture(params=["memory", "file", pytest.param("postgres", marks=pytest.mark.system)])
 def store(request: pytest.FixtureRequest, tmp_path: pathlib.Path, keys: KeyRing) -> Iterator[SqlStore]:
     """Every store there is, empty: the contract is the same for all."""
     if request.param == "postgres":

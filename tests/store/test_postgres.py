@@ -22,6 +22,8 @@ from adapters.model.record import PersonRecord
 from adapters.store import KeyRing, SqlStore, migrate, migration, open_store, schema
 from adapters.store import postgres as dialect
 
+pytestmark = pytest.mark.system
+
 SAID = (180006, "on", "on", "on", "UTF8", False, "off")
 
 

@@ -12,6 +12,8 @@ import pytest
 from adapters.errors import StoreDown
 from adapters.store import KeyRing, open_store
 
+pytestmark = pytest.mark.system
+
 
 @pytest.mark.slow
 def test_killed_five_times_nothing_acknowledged_is_lost(new_postgres, keys: KeyRing, make: SimpleNamespace) -> None:

@@ -17,6 +17,8 @@ from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import PersonRecord
 from adapters.store import KeyRing, migrate, open_store, roles, schema
 
+pytestmark = pytest.mark.system
+
 ADDED = ("journal", "entries", "entry_lines", "seals", "sealed_entries")
 POSTED = "INSERT INTO entry_lines VALUES (%s, %s, 'charges', %s, 'c', 1)"
 TABLES = tuple(sorted(schema.metadata.tables))
