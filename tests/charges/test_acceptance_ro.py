@@ -70,7 +70,6 @@ _OPTIONS = {
     "undocumented_motion": "undocumented_motion",
     "exam_span": "management.exam_span",
     "mue_conflict": "mue.conflict",
-    "followup_days": "visit.followup_days",
 }
 _GIVEN = {
     "imrt-delivery-pre2026": "codes.imrt-delivery-pre2026",

@@ -471,3 +471,13 @@ def test_every_hold_finding_and_option_that_the_program_names_is_registered(rule
     assert named["finding"] <= set(rules.findings)
     assert named["option"] <= set(rules.options)
     assert named["rule"] <= set(rules.by_id)
+
+
+def test_an_option_that_can_be_set_two_ways_is_read_by_something(rules: Ruleset, source_tree: Path) -> None:
+    """A setting that changes nothing deceives whoever makes it. With one value it only writes a convention down."""
+    readers = [path for path in (source_tree / "adapters").rglob("*.py") if path.parent.name not in ("cases", "demo")]
+    readers += [path for folder in ("charges", "edits") for path in (source_tree / "mappings" / folder).glob("*.toml")]
+    read = "\n".join(path.read_text(encoding="utf-8") for path in readers)
+    choices = {name for name, spec in rules.options.items() if spec.pattern is not None or len(spec.allowed) > 1}
+    assert len(choices) > 10
+    assert sorted(name for name in choices if name not in read) == []
