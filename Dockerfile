@@ -8,8 +8,9 @@ COPY requirements.lock ./
 RUN python -m venv /opt/oncoclaims \
  && sed '/^# == development only ==/,$d' requirements.lock > /src/runtime.lock \
  && /opt/oncoclaims/bin/python -m pip install --quiet --no-cache-dir --only-binary :all: --require-hashes -r /src/runtime.lock
+# What the backend needs stands partly among what the program needs: both parts of the lock.
 RUN python -m venv /opt/backend \
- && sed '/^# == tests and tools ==/,$d' requirements.lock | sed '1,/^# == development only ==/d' > /src/backend.lock \
+ && sed '/^# == tests and tools ==/,$d' requirements.lock > /src/backend.lock \
  && /opt/backend/bin/python -m pip install --quiet --no-cache-dir --only-binary :all: --require-hashes -r /src/backend.lock
 COPY pyproject.toml NOTICE ./
 COPY adapters ./adapters
