@@ -11,6 +11,7 @@ import typer
 from adapters.cases import case
 from adapters.cli import keeping, listings, running
 from adapters.cli.options import Mappings, refuse, settings
+from adapters.cli.rehearse import rehearse_command
 from adapters.cli.serving import serve, stub
 from adapters.demo import demo
 from adapters.errors import BadSetup, OncoclaimsError
@@ -43,6 +44,7 @@ for name, command in (
     ("backup", keeping.backup),
     ("restore", keeping.restore),
     ("conform", running.conform),
+    ("rehearse", rehearse_command),
     ("case", case),
 ):
     app.command(name)(command)
