@@ -27,6 +27,7 @@ from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
 from adapters.model.site import (
     BillingEntity,
+    DatedOptions,
     Facility,
     Family,
     Feed,
@@ -127,6 +128,11 @@ class _Endpoint(_Strict):
     search_delay_seconds: int = Field(default=86400, ge=0)
 
 
+class _Dated(_Strict):
+    since: date
+    options: dict[str, str] = Field(min_length=1)
+
+
 class _Payer(_Strict):
     id: str
     name: str
@@ -138,6 +144,7 @@ class _Payer(_Strict):
     wait_days: int = Field(default=0, ge=0)
     timely_filing_days: int = Field(default=365, gt=0)
     after_sending: Literal["replace", "person"] = "replace"
+    dated_options: tuple[_Dated, ...] = ()
 
 
 class _Family(_Strict):
@@ -181,6 +188,7 @@ class _Site(_Strict):
     """A CSV file beside the site file: code, modifier, entity, amount, from, to."""
     crosswalk: dict[str, str] = {}
     options: dict[str, str] = {}
+    dated_options: tuple[_Dated, ...] = ()
     people: dict[str, str] = {}
 
 
@@ -226,10 +234,20 @@ def _said(wrong: ValidationError) -> Iterable[str]:
 
 def _cross_checked(said: _Site, name: str, rules: Ruleset) -> Iterable[str]:
     """What the parts of the site file say of one another and of the mappings."""
-    for where, options in [("options", said.options), *((f"payers.{p.id}.options", p.options) for p in said.payers)]:
-        for option, value in options.items():
-            if problem := rules.option_problem(option, value):
-                yield f"{name}: {where}: {problem}"
+    for where, options, dated in [
+        ("", said.options, said.dated_options),
+        *((f"payers.{p.id}.", p.options, p.dated_options) for p in said.payers),
+    ]:
+        parts = [("options", options), *((f"dated_options.{later.since}", later.options) for later in dated)]
+        for part, values in parts:
+            for option, value in values.items():
+                if problem := rules.option_problem(option, value):
+                    yield f"{name}: {where}{part}: {problem}"
+        days = [later.since for later in dated]
+        yield from (
+            f"{name}: {where}dated_options.{day}: is there twice"
+            for day in sorted({d for d in days if days.count(d) > 1})
+        )
     places = {f.id for f in said.facilities}
     for kind, ids in (
         ("facilities", [f.id for f in said.facilities]),
@@ -278,6 +296,7 @@ def _built(said: _Site, prices: Sequence[Price], digest: str) -> Site:
                 p.wait_days,
                 p.timely_filing_days,
                 p.after_sending,
+                tuple(DatedOptions(later.since, later.options) for later in p.dated_options),
             )
             for p in said.payers
         ),
@@ -286,6 +305,7 @@ def _built(said: _Site, prices: Sequence[Price], digest: str) -> Site:
         prices=(*(Price(p.code, p.modifier, p.entity, p.amount, p.start, p.end) for p in said.prices), *prices),
         crosswalk=said.crosswalk,
         options=said.options,
+        dated_options=tuple(DatedOptions(later.since, later.options) for later in said.dated_options),
         people=said.people,
         digest=digest,
     )

@@ -219,6 +219,17 @@ def test_options_are_those_of_the_mappings(problems: Callable[..., tuple[str, ..
     assert of_payer[0].startswith("site.toml: payers.reed.options: ")
 
 
+def test_dated_options_are_those_of_the_mappings_once_a_day(problems: Callable[..., tuple[str, ...]]) -> None:
+    later = 'dated_options = [{ since = 2026-07-01, options = { "management.short_three_four" = "yes" } }'
+    assert problems(('aliases = ["REED"]', f"{later}]")) == ()
+    twice = problems(('aliases = ["REED"]', f"{later}, {later.partition('[')[2]}]"))
+    assert twice == ("site.toml: payers.reed.dated_options.2026-07-01: is there twice",)
+    (value,) = problems(('aliases = ["REED"]', f"{later.replace('yes', 'maybe')}]"))
+    assert value.startswith("site.toml: payers.reed.dated_options.2026-07-01: option management.short_three_four")
+    (empty,) = problems(('aliases = ["REED"]', "dated_options = [{ since = 2026-07-01, options = {} }]"))
+    assert "dated_options.0.options" in empty
+
+
 def test_all_faults_are_told_at_once(problems: Callable[..., tuple[str, ...]]) -> None:
     fees = "code,modifier,entity,amount,from,to\n77301,,,free,2024-01-01,\n"
     said = problems(

@@ -10,7 +10,7 @@ from adapters.model.context import Context
 from adapters.model.coverage import Coverage
 from adapters.model.event import Event, Status
 from adapters.model.people import Demographics
-from adapters.model.site import Facility, Payer, Site
+from adapters.model.site import DatedOptions, Facility, Payer, Site, options_on
 from adapters.rules import Ruleset
 
 
@@ -79,6 +79,14 @@ def diagnoses_known(context: Iterable[Event]) -> tuple[str, ...]:
     return tuple(found)
 
 
+_Begun = tuple[int, int]
+"""How many dated options of the site and of the payer have begun: within one such period the options are the same."""
+
+
+def _begun(dated: Iterable[DatedOptions], day: date) -> int:
+    return sum(later.since <= day for later in dated)
+
+
 @dataclass(slots=True)
 class PersonContexts:
     """The contexts of one person, by day and facility; a look-up table that fills as it is asked."""
@@ -88,8 +96,8 @@ class PersonContexts:
     coverages: tuple[Coverage, ...]
     diagnoses: tuple[str, ...] = ()
     _known: dict[tuple[date, str], Context] = field(default_factory=dict)
-    _options: dict[str, tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
-    _payers: dict[tuple[str | None, str], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
+    _options: dict[tuple[str, _Begun], tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
+    _payers: dict[tuple[str | None, str, _Begun], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
         default_factory=dict
     )
 
@@ -98,18 +106,19 @@ class PersonContexts:
         key = (day, facility.id)
         if key not in self._known:
             coverage = coverage_on(self.coverages, day)
-            payer, options, words = self._billed_to(coverage.payer if coverage else None, facility)
+            payer, options, words = self._billed_to(coverage.payer if coverage else None, facility, day)
             self._known[key] = Context(day, facility, coverage, payer, options, words)
         return self._known[key]
 
     def _billed_to(
-        self, coverage: str | None, facility: Facility
+        self, coverage: str | None, facility: Facility, day: date
     ) -> tuple[Payer | None, Mapping[str, str], Mapping[str, str]]:
-        """The payer of a coverage, with the options and words that hold for it at the facility on every day."""
-        key = (coverage, facility.id)
+        """The payer of a coverage, with the options and words that hold for it at the facility on the day."""
+        payer = None if coverage is None else self.site.payer(coverage)
+        begun = _begun(self.site.dated_options, day), _begun(payer.dated_options, day) if payer else 0
+        key = (coverage, facility.id, begun)
         if key not in self._payers:
-            payer = None if coverage is None else self.site.payer(coverage)
-            options, facts = self._options_of(payer)
+            options, facts = self._options_of(payer, begun, day)
             words = {
                 **facts,
                 "setting": facility.setting.value,
@@ -119,13 +128,14 @@ class PersonContexts:
             self._payers[key] = (payer, options, words)
         return self._payers[key]
 
-    def _options_of(self, payer: Payer | None) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        id = payer.id if payer else ""
-        if id not in self._options:
-            layers = (payer.options, self.site.options) if payer else (self.site.options,)
-            merged = {**self.site.options, **(payer.options if payer else {})}
-            self._options[id] = (merged, self.rules.option_facts(*layers))
-        return self._options[id]
+    def _options_of(self, payer: Payer | None, begun: _Begun, day: date) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        key = (payer.id if payer else "", begun)
+        if key not in self._options:
+            own = options_on(payer.options, payer.dated_options, day) if payer else {}
+            sites = options_on(self.site.options, self.site.dated_options, day)
+            layers = (own, sites) if payer else (sites,)
+            self._options[key] = ({**sites, **own}, self.rules.option_facts(*layers))
+        return self._options[key]
 
     def place(self, occurrence_facility: str, feed: str) -> Facility:
         """The facility that a report names, else the one of its feed, else the site's first."""

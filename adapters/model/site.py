@@ -5,7 +5,7 @@ Read from the site file (TOML) by `adapters.settings`; values here, so that the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -77,6 +77,20 @@ class PayerEndpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class DatedOptions:
+    """Options that hold for dates of service from a day on, over what held before."""
+
+    since: date
+    options: Mapping[str, str]
+
+
+def options_on(always: Mapping[str, str], dated: Iterable[DatedOptions], day: date) -> Mapping[str, str]:
+    """The options in force on the day: those without a date, and over them the dated ones, the later over the earlier."""
+    begun = sorted((later for later in dated if later.since <= day), key=lambda later: later.since)
+    return {**always, **{name: value for later in begun for name, value in later.options.items()}} if begun else always
+
+
+@dataclass(frozen=True, slots=True)
 class Payer:
     """A payer and its settings. `options` override what the mappings leave to payers; their names are in mappings/README.md."""
 
@@ -94,6 +108,7 @@ class Payer:
     timely_filing_days: int = 365
     after_sending: str = "replace"
     """What a change after sending does: `replace` (frequency 7), or `person`."""
+    dated_options: tuple[DatedOptions, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +171,7 @@ class Site:
     """Local charge code → HCPCS code."""
     options: Mapping[str, str] = field(default_factory=dict)
     """Options of the site, below those of a payer."""
+    dated_options: tuple[DatedOptions, ...] = ()
     people: Mapping[str, str] = field(default_factory=dict)
     """NPI → role (radiation-oncologist, nurse-practitioner, medical-physicist), for exams and reviews."""
     digest: str = ""

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from itertools import permutations
 
 from adapters.charges.assemble import current
 from adapters.context import coverage_on, coverages, demographics, diagnoses_known
 from adapters.model.event import Event, Status
-from adapters.model.site import Payer
-from tests.model.clinic import assembled, contexts, diagnosed, house, insured, report, site
+from adapters.model.site import DatedOptions, Payer
+from adapters.pipeline import House
+from tests.model.clinic import (
+    assembled,
+    contexts,
+    derived,
+    diagnosed,
+    ended,
+    exams,
+    house,
+    insured,
+    report,
+    rules,
+    sessions,
+    site,
+)
 
 DAY = date(2026, 1, 5)
 
@@ -106,3 +121,31 @@ def test_a_place_is_the_one_named_then_the_feeds_then_the_first() -> None:
 
 def test_the_diagnoses_of_a_person_reach_the_contexts() -> None:
     assert contexts(house(), assembled([diagnosed("C61")]).context).diagnoses == ("C61",)
+
+
+def test_dated_options_hold_from_their_day_the_payer_over_the_site() -> None:
+    """On a date of service holds what had begun by then: of the payer first, of the later statement first."""
+    name = "management.short_three_four"
+    base = site("freestanding", options={name: "no"})
+    changes = (DatedOptions(date(2026, 7, 1), {name: "no"}), DatedOptions(date(2026, 3, 1), {name: "yes"}))
+    dated = replace(base, payers=(replace(base.payers[0], dated_options=changes), *base.payers[1:]))
+    found = contexts(House.of(rules(), dated), [insured()])
+    place = dated.facilities[0]
+    told = [found.of(day, place).option(name) for day in (DAY, date(2026, 3, 1), date(2026, 6, 30), date(2026, 7, 1))]
+    assert told == ["no", "yes", "yes", "no"]
+    assert found.of(date(2026, 6, 30), place).options[name] == "yes"
+    sites = replace(base, dated_options=(DatedOptions(date(2026, 2, 1), {name: "yes"}),))
+    found = contexts(House.of(rules(), sites), [insured()])
+    assert [found.of(day, place).option(name) for day in (DAY, date(2026, 2, 1))] == ["no", "yes"]
+
+
+def test_a_dated_option_changes_the_charges_of_its_days_only() -> None:
+    """Three sessions end a course: whether they earn a unit is asked of the payer's option on their date."""
+    name = "management.short_three_four"
+    base = site("freestanding", options={name: "no"}, kind="commercial")
+    later = replace(base, dated_options=(DatedOptions(date(2026, 3, 1), {name: "yes"}),))
+    house = House.of(rules(), later)
+    for first, units in (("2026-02-02", 0), ("2026-03-02", 1)):
+        events = sessions(first, 3)
+        charges = derived([*events, *exams(events), ended(events[-1].day)], house).charges
+        assert len([c for c in charges if c.code == "77427"]) == units
