@@ -131,6 +131,8 @@ class ScheduleRow:
     """Total RVU in a facility."""
     nonfacility: Decimal | None = None
     """Total RVU elsewhere."""
+    facility_na: bool = False
+    """The row is not for a practitioner's claim in a facility (the file prints NA)."""
 
 
 @dataclass(frozen=True, slots=True)
