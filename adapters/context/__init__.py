@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 
 from adapters.model.context import Context
-from adapters.model.coverage import Coverage
+from adapters.model.coverage import Authorization, Coverage
 from adapters.model.event import Event, Status
 from adapters.model.people import Demographics
 from adapters.model.site import DatedOptions, Facility, Payer, Site, options_on
@@ -44,6 +45,31 @@ def coverages(context: Iterable[Event], site: Site) -> tuple[Coverage, ...]:
     return tuple(
         sorted((c for _, c in found.values()), key=lambda c: (c.order, c.payer, c.member, c.start or date.min))
     )
+
+
+def authorizations(context: Iterable[Event], site: Site) -> tuple[Authorization, ...]:
+    """The person's prior authorizations from the current statements of them, by number; withdrawn ones are none."""
+    found: dict[str, tuple[tuple[object, ...], Authorization]] = {}
+    for event in context:
+        number = event.value("authorization")
+        if event.kind != "authorization" or event.status is not Status.DONE or not number:
+            continue
+        payer = site.payer(event.value("payer")) or site.payer(event.value("payer.name"))
+        id = payer.id if payer else event.value("payer") or event.value("payer.name")
+        start, end, units = event.value("from"), event.value("to"), event.value("units")
+        said = Authorization(
+            number=number,
+            payer=id,
+            codes=tuple(sorted(set(event.values("code")))),
+            units=int(Decimal(units)) if units else None,
+            start=date.fromisoformat(start) if start else None,
+            end=date.fromisoformat(end) if end else None,
+            source_message=event.source.message,
+        )
+        rank = (event.said, event.source.message, event.id)
+        if number not in found or found[number][0] < rank:
+            found[number] = (rank, said)
+    return tuple(said for _, (_, said) in sorted(found.items()))
 
 
 def coverage_on(coverages: Iterable[Coverage], day: date) -> Coverage | None:
@@ -83,8 +109,8 @@ _Begun = tuple[int, int]
 """How many dated options of the site and of the payer have begun: within one such period the options are the same."""
 
 
-def _begun(dated: Iterable[DatedOptions], day: date) -> int:
-    return sum(later.since <= day for later in dated)
+def _begun(dated: Sequence[DatedOptions], day: date) -> int:
+    return sum(later.since <= day for later in dated) if dated else 0
 
 
 @dataclass(slots=True)
@@ -95,6 +121,7 @@ class PersonContexts:
     rules: Ruleset
     coverages: tuple[Coverage, ...]
     diagnoses: tuple[str, ...] = ()
+    authorizations: tuple[Authorization, ...] = ()
     _known: dict[tuple[date, str], Context] = field(default_factory=dict)
     _options: dict[tuple[str, _Begun], tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
     _payers: dict[tuple[str | None, str, _Begun], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(

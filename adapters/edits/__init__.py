@@ -1,4 +1,4 @@
-"""May it go out: a list of checks over a person's due charges of the dates concerned."""
+"""May it go out: an ordered list of checks over a person's due charges; see README.md of this folder."""
 
 from adapters.edits.screen import Screened, screen
 

@@ -65,6 +65,8 @@ class Charge:
     """NPI of who performed it, empty when no report says."""
     coverage: str = field(default="", compare=False)
     """Id of the coverage that the line is billed to, assigned by the screening on the date of service."""
+    authorization: str = field(default="", compare=False)
+    """Number of the prior authorization that covers the line, where its payer wants one; assigned by the screening."""
 
     @property
     def amount(self) -> Cents:

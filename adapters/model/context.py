@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from adapters.model.coverage import Coverage
+from adapters.model.coverage import Authorization, Coverage
 from adapters.model.site import Facility, Payer, Site
 
 
@@ -40,6 +40,11 @@ class Contexts(Protocol):
     @property
     def diagnoses(self) -> tuple[str, ...]:
         """Diagnoses that the person's encounters and courses state."""
+        ...
+
+    @property
+    def authorizations(self) -> tuple[Authorization, ...]:
+        """The person's prior authorizations."""
         ...
 
     def of(self, day: date, facility: Facility) -> Context:

@@ -24,3 +24,27 @@ class Coverage:
     def holds_on(self, day: date) -> bool:
         """Whether the coverage is in force on the day; both end days are inside."""
         return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Authorization:
+    """A payer's prior authorization: which codes, how many units, from when to when; both end days are inside."""
+
+    number: str
+    payer: str
+    """The site's id of the payer, or the feed's own text."""
+    codes: tuple[str, ...] = ()
+    """Empty: any code."""
+    units: int | None = None
+    """None: no number was said."""
+    start: date | None = None
+    end: date | None = None
+    source_message: str = ""
+
+    def holds_on(self, day: date) -> bool:
+        """Whether it is in force on the day."""
+        return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+    def takes(self, code: str) -> bool:
+        """Whether it is for the code."""
+        return not self.codes or code in self.codes

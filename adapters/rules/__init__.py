@@ -1,29 +1,37 @@
 """Dated rules: mappings read with all their faults at once, asked by day and facts. Pure; see mappings/README.md."""
 
 from adapters.rules.answers import (
+    AddOn,
     Attributes,
     Block,
     BlockPlan,
     CarcSpec,
     Decision,
     HoldSpec,
+    Limit,
     Nothing,
     OptionSpec,
     Pair,
 )
 from adapters.rules.check import check
+from adapters.rules.decision import DecisionBody
+from adapters.rules.editions import Disagreement, disagreements
 from adapters.rules.load import load
 from adapters.rules.problem import Problem
 from adapters.rules.ruleset import Ruleset
 from adapters.rules.versions import Rule, Version
 
 __all__ = [
+    "AddOn",
     "Attributes",
     "Block",
     "BlockPlan",
     "CarcSpec",
     "Decision",
+    "DecisionBody",
+    "Disagreement",
     "HoldSpec",
+    "Limit",
     "Nothing",
     "OptionSpec",
     "Pair",
@@ -32,5 +40,6 @@ __all__ = [
     "Ruleset",
     "Version",
     "check",
+    "disagreements",
     "load",
 ]

@@ -85,6 +85,36 @@ class Attributes:
     """MUE adjudication indicator: 1 line, 2 absolute per date, 3 per date with records."""
     ref: RuleRef
     cite: str
+    outdated: tuple[str, ...] = ()
+    """Names of the loaded editions that this rests on although they had ended before the day."""
+    facility_na: bool = False
+    """A loaded fee schedule says that a practitioner may not report it in a facility: its 26 row, else its only row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """Most units of a code on one date of service (medically unlikely edit)."""
+
+    code: str
+    table: str
+    """`practitioner` or `hospital`."""
+    units: int
+    mai: str
+    """1 by line, 2 absolute per date, 3 per date, where records may overturn it."""
+    ref: RuleRef
+    outdated: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AddOn:
+    """What an add-on code is added to."""
+
+    code: str
+    primaries: tuple[str, ...]
+    type: str
+    """1 the primaries are all, 2 none is listed and the contractor decides, 3 some are listed."""
+    ref: RuleRef
+    outdated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +147,17 @@ class OptionSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PresetSpec:
+    """What a payer that many sites have is known to want: options that a site file takes over by the preset's name."""
+
+    name: str
+    names: tuple[str, ...]
+    """What the payer is called."""
+    options: Mapping[str, str]
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two codes that exclude one another on one date: the column-2 line falls."""
 
@@ -131,6 +172,7 @@ class Pair:
     end: date | None
     ref: RuleRef
     cite: str
+    outdated: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ file is read. What is taken from elsewhere and is missing there gives no answer 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
 
@@ -41,6 +41,15 @@ class DecisionBody:
     rows: tuple[Row, ...]
     ref: RuleRef
     review_by: date | None
+    asks: tuple[str, ...] = field(init=False, compare=False, repr=False)
+    """Names of the facts, options apart, that some row tests or takes a value from: under the same options it answers
+    alike wherever they are equal."""
+
+    def __post_init__(self) -> None:
+        tested = {name for row in self.rows for name, _ in row.tests}
+        filled = {source for row in self.rows for _, source in row.fills}
+        asks = sorted(name for name in tested | filled if not name.startswith("option."))
+        object.__setattr__(self, "asks", tuple(asks))
 
     def decide(self, day: date, facts: Mapping[str, str]) -> Decision | Nothing:
         """The answer of the first row that fits the facts."""

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import Final
 
 from adapters.model.event import FACTS, KINDS, Role
+from adapters.rules.element import ElementPath, element
 from adapters.rules.location import Location
 from adapters.rules.problem import Problem
 from adapters.rules.strict import Faults, Table
@@ -22,10 +23,19 @@ CODED: Final = "coded-charge"
 MEDIA: Final = ("hl7v2", "fhir")
 CREDITS: Final = ("same-transaction", "negative-quantity", "negative-amount")
 MODIFIER_FORMS: Final = ("repetitions", "components", "joined")
+NOTATIONS: Final = ("iso", "us", "european")
+"""How a feed may write dates beside HL7 v2's own way (`hl7v2.notation`)."""
+SESSIONS_FROM: Final = ("fraction", "phase", "plan")
+CODED_TYPES: Final = ("ChargeItem", "Procedure")
 FORMS: Final = ("text", "whole", "decimal", "flag", "instant", "date")
 
 CLINICAL: Final = frozenset(kind for kind, role in KINDS.items() if role in (Role.SERVICE, Role.EVIDENCE))
 """The kinds of event that an activity may be; all but the coded charge and context."""
+
+ACTIVITIES: Final = CLINICAL | {"course-summary"}
+"""What an activity or a reported result may be."""
+TOLD: Final = ACTIVITIES | {CODED, "administration", "drug-dispense", "order", "appointment", "document"}
+"""The kinds whose facts a dialect may say."""
 
 _KEY_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,30}")
 
@@ -50,7 +60,27 @@ class FactRule:
 
     def concerns(self, kind: str) -> bool:
         """Whether events of this kind carry the fact."""
-        return kind in self.kinds if self.kinds else kind != CODED
+        return kind in (self.kinds or CLINICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class ElementRule:
+    """Where one fact is read in FHIR, beside or in place of what the profile says. The first place with a value wins."""
+
+    name: str
+    sources: tuple[ElementPath, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+    """What the feed says (`system|code`, code or text, in lower case) to our value; one outside it is told."""
+    kinds: frozenset[str] = frozenset()
+    """Kinds of event that carry the fact; empty: every clinical kind."""
+    default: str = ""
+    """Assumed by agreement where no place holds a value; its source then says `assumed`."""
+    repeat: bool = False
+    """One fact for each value of the place."""
+
+    def concerns(self, kind: str) -> bool:
+        """Whether events of this kind carry the fact."""
+        return kind in (self.kinds or CLINICAL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +108,15 @@ class Activity:
 _LOCAL_CODE: Final = Location("FT1", 7)
 _QUANTITY: Final = Location("FT1", 10)
 _TRANSACTION: Final = Location("FT1", 2)
+_ADMINISTRATION: Final = (
+    Location("ORC", 2, 1),
+    Location("ORC", 3, 1),
+    Location("RXA", 1),
+    Location("RXA", 2),
+    Location("RXA", 3),
+    Location("RXA", 5),
+)
+"""Order, counters, start and drug: many senders leave the counters at 0 and 1 for every dose of an order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +146,12 @@ class Dialect:
     original: Location | None = None
     """Where a credit names the transaction it takes back, when that is not its own number."""
     course: tuple[Location, ...] = ()
+    administration: tuple[Location, ...] = _ADMINISTRATION
+    """What together names one administration of a drug, so that its correction (RXA-21 U or D) meets it."""
+    dates: frozenset[str] = frozenset()
+    """Notations of dates beside HL7 v2's own (`NOTATIONS`)."""
+    decimal_comma: bool = False
+    """Whether 1,5 is one and a half."""
     keys: tuple[KeyRule, ...] = ()
     activities: Mapping[str, Activity] = field(default_factory=dict)
     facts: tuple[FactRule, ...] = ()
@@ -119,6 +164,12 @@ class Dialect:
     """FHIR `system|code` of Encounter.type to a kind of event."""
     extensions: Mapping[str, str] = field(default_factory=dict)
     """FHIR extension URL to the name of the fact that its value says, where no standard element holds it."""
+    elements: tuple[ElementRule, ...] = ()
+    """FHIR: where facts stand that the profile has no element for, or that this sender says elsewhere."""
+    sessions_from: str = "fraction"
+    """FHIR: what tells of a session: each treated `fraction`, or the count in the summary of its `phase` or `plan`."""
+    coded: frozenset[str] = frozenset({"ChargeItem"})
+    """FHIR: types whose HCPCS code is a coded charge; a Procedure that bears one may only tell what was done."""
     rules_by_kind: Mapping[str, tuple[FactRule, ...]] = field(default_factory=dict, repr=False, compare=False)
     """`facts` by kind of event, worked out once."""
 
@@ -150,7 +201,7 @@ def _dialect(top: Table) -> Dialect:
     if media and media not in MEDIA:
         top.problem("media", f"media: {media!r} is none of {', '.join(MEDIA)}")
     plain = Dialect("", media, "", "")
-    transaction, original, course, keys = _keys(top, plain)
+    identities = _keys(top, plain)
     facts = tuple(rule for name, table in top.tables("facts") if (rule := _fact(name, table)))
     dialect = Dialect(
         id=top.text("id", required=True),
@@ -167,18 +218,22 @@ def _dialect(top: Table) -> Dialect:
         modifier_forms=frozenset(top.words("modifier_forms", plain.modifier_forms, MODIFIER_FORMS)),
         quantity=top.location("quantity", plain.quantity),
         quantity_default=top.text("quantity_default", plain.quantity_default),
-        transaction=transaction,
-        original=original,
-        course=course,
-        keys=keys,
+        transaction=identities.transaction,
+        original=identities.original,
+        course=identities.course,
+        administration=identities.administration,
+        dates=frozenset(top.words("dates", plain.dates, NOTATIONS)),
+        decimal_comma=top.flag("decimal_comma"),
+        keys=identities.rules,
         activities=MappingProxyType({name: _activity(table) for name, table in top.tables("activities")}),
         facts=facts,
         people_from=frozenset(top.words("people_from", plain.people_from)),
         encounter_types=MappingProxyType(_encounter_types(top)),
         extensions=MappingProxyType(_extensions(top)),
-        rules_by_kind=MappingProxyType(
-            {kind: tuple(rule for rule in facts if rule.concerns(kind)) for kind in (*CLINICAL, CODED)}
-        ),
+        elements=tuple(said for name, table in top.tables("elements") if (said := _element(name, table))),
+        sessions_from=top.text("sessions_from", plain.sessions_from),
+        coded=frozenset(top.words("coded", plain.coded, CODED_TYPES)),
+        rules_by_kind=MappingProxyType({kind: tuple(rule for rule in facts if rule.concerns(kind)) for kind in TOLD}),
     )
     _check_types(top, dialect)
     top.done()
@@ -186,8 +241,15 @@ def _dialect(top: Table) -> Dialect:
 
 
 def _check_types(top: Table, dialect: Dialect) -> None:
+    if dialect.sessions_from not in SESSIONS_FROM:
+        top.problem("sessions_from", f"sessions_from is none of {', '.join(SESSIONS_FROM)}")
+    for key, told in (("elements", bool(dialect.elements)), ("extensions", bool(dialect.extensions))):
+        if told and dialect.media != "fhir":
+            top.problem(key, f"{key} are read of FHIR only")
     if dialect.quantity_default and not FACTS["units"].fullmatch(dialect.quantity_default):
         top.problem("quantity_default", "quantity_default is not a quantity")
+    if dialect.dates >= {"us", "european"}:
+        top.problem("dates", "dates: 'us' and 'european' write the same text for two different days")
     twice = {
         "credit_types": dialect.credit_types & dialect.charge_types,
         "ignored_types": dialect.ignored_types & (dialect.charge_types | dialect.credit_types),
@@ -197,7 +259,18 @@ def _check_types(top: Table, dialect: Dialect) -> None:
             top.problem(key, f"{key}: {word!r} already has another meaning")
 
 
-def _keys(top: Table, plain: Dialect) -> tuple[Location, Location | None, tuple[Location, ...], tuple[KeyRule, ...]]:
+@dataclass(frozen=True, slots=True)
+class _Identities:
+    """What the table `keys` says."""
+
+    transaction: Location
+    original: Location | None
+    course: tuple[Location, ...]
+    administration: tuple[Location, ...]
+    rules: tuple[KeyRule, ...]
+
+
+def _keys(top: Table, plain: Dialect) -> _Identities:
     data = top.left.pop("keys", {})
     if not isinstance(data, Mapping):
         top.problem("keys", "keys must be a table")
@@ -206,6 +279,7 @@ def _keys(top: Table, plain: Dialect) -> tuple[Location, Location | None, tuple[
     transaction = table.location("transaction", plain.transaction)
     originals = table.locations("original")
     course = table.locations("course")
+    administration = table.locations("administration", plain.administration)
     rules = []
     for name, value in table.left.items():
         inner = value if isinstance(value, Mapping) else {"from": value}
@@ -213,15 +287,15 @@ def _keys(top: Table, plain: Dialect) -> tuple[Location, Location | None, tuple[
         if not _KEY_NAME.fullmatch(name) or name in ("txn", "ft1"):
             rule.problem("", f"{name!r} cannot name a key")
         sources = rule.locations("from")
-        kinds = frozenset(_kinds(rule, "kinds", CLINICAL | {CODED}))
-        apart = frozenset(_kinds(rule, "except", CLINICAL | {CODED}))
+        kinds = frozenset(_kinds(rule, "kinds", TOLD))
+        apart = frozenset(_kinds(rule, "except", TOLD))
         if not sources:
             rule.problem("", "from is missing")
         if apart:
-            kinds = (kinds or CLINICAL | {CODED}) - apart
+            kinds = (kinds or TOLD) - apart
         rule.done()
         rules.append(KeyRule(name, sources, kinds))
-    return transaction, originals[0] if originals else None, course, tuple(rules)
+    return _Identities(transaction, originals[0] if originals else None, course, administration, tuple(rules))
 
 
 def _kinds(table: Table, key: str, allowed: frozenset[str]) -> tuple[str, ...]:
@@ -235,7 +309,7 @@ def _kinds(table: Table, key: str, allowed: frozenset[str]) -> tuple[str, ...]:
 def _activity(table: Table) -> Activity:
     if "kind" not in table.left:
         table.problem("", "kind is missing")
-    kinds = _kinds(table, "kind", CLINICAL)
+    kinds = _kinds(table, "kind", ACTIVITIES)
     facts = table.mapping("facts")
     for fact, value in facts.items():
         if fact not in FACTS:
@@ -267,13 +341,37 @@ def _fact(name: str, table: Table) -> FactRule | None:
         sources=sources,
         form=form,
         values=MappingProxyType({said.casefold(): ours for said, ours in values.items()}),
-        kinds=frozenset(_kinds(table, "kinds", CLINICAL | {CODED})),
+        kinds=frozenset(_kinds(table, "kinds", TOLD)),
         prefix=prefix,
         repeat=table.flag("repeat"),
         default=default,
     )
     table.done()
     return rule
+
+
+def _element(name: str, table: Table) -> ElementRule | None:
+    if name not in FACTS:
+        table.problem("", f"no fact is named {name!r} (a name with a point is written in quotes)")
+        return None
+    sources = []
+    for text in table.texts("from"):
+        at = element(text)
+        if at is None:
+            table.problem("from", f"from: not a place in a resource: {text!r}")
+        else:
+            sources.append(at)
+    values, default = table.mapping("values"), table.text("default")
+    if not sources and not default:
+        table.problem("from", "from is missing")
+    for said, ours in (*values.items(), *((("default", default),) if default else ())):
+        if not FACTS[name].fullmatch(ours):
+            table.problem("values" if said != "default" else said, f"{said!r}: {ours!r} is not a {name}")
+    kinds = frozenset(_kinds(table, "kinds", TOLD))
+    repeat = table.flag("repeat")
+    table.done()
+    lower = MappingProxyType({said.casefold(): ours for said, ours in values.items()})
+    return ElementRule(name, tuple(sources), lower, kinds, default, repeat)
 
 
 def _extensions(top: Table) -> dict[str, str]:

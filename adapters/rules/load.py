@@ -1,6 +1,6 @@
 """Reading the mappings: path → bytes in, a `Ruleset` or every fault with file and line out. No disk, no clock.
 
-Files ending in `.toml` say in `kind` what they are (decision, blocks, options, labels, dialect); the CSV tables are
+Files ending in `.toml` say in `kind` what they are (decision, blocks, options, presets, labels, dialect); the CSV tables are
 known by their paths. An overlay's TOML file replaces the base file of the same id as a whole or adds a new one; its
 CSV rows replace the base rows of their codes. Other files are left alone.
 """
@@ -23,7 +23,7 @@ from adapters.rules.versions import Rule, read_rule
 if TYPE_CHECKING:
     from adapters.rules.dialect import Dialect
 
-KINDS: Final = ("decision", "blocks", "options", "labels", "dialect")
+KINDS: Final = ("decision", "blocks", "options", "presets", "labels", "dialect")
 _Dated = TypeVar("_Dated", Attributes, Pair)
 
 
@@ -43,6 +43,9 @@ def load(base: Mapping[str, bytes], overlays: Sequence[Mapping[str, bytes]] = ()
     registries = Registries()
     for sheet in sheets:
         if sheet.data.get("kind") in ("options", "labels"):
+            registries.read(sheet)
+    for sheet in sheets:
+        if sheet.data.get("kind") == "presets":
             registries.read(sheet)
     rules: dict[str, Rule] = {}
     dialects: dict[str, Dialect] = {}
@@ -69,6 +72,7 @@ def load(base: Mapping[str, bytes], overlays: Sequence[Mapping[str, bytes]] = ()
         exclusions={pair: _latest_first(found) for pair, found in rows.pairs.items()},
         carcs={code: found[-1] for code, found in rows.carcs.items()},
         dialects=dialects,
+        presets=registries.presets,
         defaults={f"option.{spec.name}": spec.default for spec in registries.options.values()},
     )
     return example_problems(ruleset) or ruleset

@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from adapters.model.charge import Release
-from adapters.rules.answers import HoldSpec, OptionSpec
+from adapters.rules.answers import HoldSpec, OptionSpec, PresetSpec
 from adapters.rules.locate import Path
 from adapters.rules.sheet import Sheet
 
 _OPTIONS: Final = frozenset({"id", "kind", "title", "options"})
 _OPTION: Final = frozenset({"name", "words", "default", "allowed", "pattern", "cite"})
+_PRESETS: Final = frozenset({"id", "kind", "title", "presets"})
+_PRESET: Final = frozenset({"name", "names", "options", "cite"})
 _LABELS: Final = frozenset({"id", "kind", "title", "holds", "skips", "findings"})
 _T = TypeVar("_T")
 _RELEASES: Final = {release.value: release for release in Release}
@@ -27,9 +29,15 @@ class Registries:
     holds: dict[str, HoldSpec] = field(default_factory=dict)
     skips: dict[str, str] = field(default_factory=dict)
     findings: dict[str, str] = field(default_factory=dict)
+    presets: dict[str, PresetSpec] = field(default_factory=dict)
 
     def read(self, sheet: Sheet) -> None:
-        """Take in one file of kind `options` or `labels`; faults are noted on the sheet."""
+        """Take in one file of kind `options`, `presets` or `labels`; faults are noted on the sheet."""
+        if sheet.data.get("kind") == "presets":
+            sheet.only(sheet.data, (), _PRESETS)
+            for path, table in sheet.tables(sheet.data, (), "presets"):
+                self._preset(sheet, path, table)
+            return
         if sheet.data.get("kind") == "options":
             sheet.only(sheet.data, (), _OPTIONS)
             for path, table in sheet.tables(sheet.data, (), "options"):
@@ -57,6 +65,20 @@ class Registries:
         if default and not spec.fits(default):
             sheet.fault((*path, "default"), f"the default of {name} is not allowed by it")
         _enter(sheet, path, self.options, name, spec)
+
+    def _preset(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        """A payer's known options. Read after all registries of options, whose names and values it must keep to."""
+        sheet.only(table, path, _PRESET)
+        name, said = sheet.text(table, path, "name"), table.get("options")
+        options = {k: v for k, v in said.items() if isinstance(v, str)} if isinstance(said, dict) else {}
+        if not isinstance(said, dict) or not options or len(options) != len(said):
+            sheet.fault((*path, "options"), "options is a table of texts")
+        for option, value in options.items():
+            spec = self.options.get(option)
+            if spec is None or not spec.fits(value):
+                sheet.fault((*path, "options"), f"there is no option {option} that may be {value!r}")
+        names = sheet.names(table, path, "names")
+        _enter(sheet, path, self.presets, name, PresetSpec(name, names, options, sheet.text(table, path, "cite")))
 
     def _hold(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
         sheet.only(table, path, frozenset({"code", "release", "words", "next_step"}))

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
+from adapters.model.tables import TableKind, Tables
 from adapters.rules.answers import (
+    AddOn,
     Attributes,
     BlockPlan,
     CarcSpec,
     Decision,
     HoldSpec,
+    Limit,
     Nothing,
     OptionSpec,
     Pair,
+    PresetSpec,
 )
 from adapters.rules.blocks import BlocksBody
 from adapters.rules.decision import DecisionBody
+from adapters.rules.loaded import Loaded, row_on
 from adapters.rules.versions import Rule, Version
 
 if TYPE_CHECKING:
@@ -44,6 +49,22 @@ class Ruleset:
     dialects: Mapping[str, Dialect]
     defaults: Mapping[str, str]
     """`option.NAME` → default, of every option."""
+    presets: Mapping[str, PresetSpec] = field(default_factory=dict)
+    """What payers that many sites have are known to want, by the preset's name."""
+    loaded: Loaded | None = None
+    """The loaded editions that are asked before our typed facts; None where none is loaded (see `with_tables`)."""
+
+    def with_tables(self, tables: Tables | None) -> Ruleset:
+        """These rules over the editions in force: they answer first, our typed facts where no edition does.
+
+        None takes the editions away again. The digest stays that of the rules; the tables have their own.
+        """
+        return replace(self, loaded=None if tables is None else Loaded(tables))
+
+    @property
+    def tables(self) -> Tables | None:
+        """The editions in force, or None."""
+        return None if self.loaded is None else self.loaded.tables
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -86,14 +107,33 @@ class Ruleset:
 
     def attributes(self, code: str, day: date) -> Attributes | None:
         """What holds for the code on the day; None where it is not in force or not known (`knows` tells which)."""
-        for row in self.codes.get(code, ()):
-            if row.start <= day:
-                return row if row.end is None or day <= row.end else None
-        return None
+        if self.loaded is not None:
+            return self.loaded.attributes(code, day, self.codes.get(code, ()))
+        return row_on(self.codes.get(code, ()), day)
 
     def knows(self, code: str) -> bool:
-        """Whether the table of codes has the code, on whatever day."""
-        return code in self.codes
+        """Whether the table of codes or a loaded edition has the code, on whatever day."""
+        return code in self.codes or (self.loaded is not None and self.loaded.tables.knows(code))
+
+    def limit(self, code: str, day: date, table: str) -> Limit | None:
+        """The most units of the code on the day in the table (`practitioner`, `hospital`); None where none is known."""
+        if self.loaded is not None and self.loaded.edition(TableKind.MUE, day, table) is not None:
+            return self.loaded.limit(code, day, table)
+        ours = self.attributes(code, day) if self.loaded is None else row_on(self.codes.get(code, ()), day)
+        units = None if ours is None else ours.mue_hospital if table == "hospital" else ours.mue
+        return None if ours is None or units is None else Limit(code, table, units, ours.mai, ours.ref)
+
+    def addons(self, code: str, day: date) -> AddOn | None:
+        """What the code is added to, if it is an add-on on the day."""
+        if self.loaded is not None and self.loaded.edition(TableKind.AOC, day) is not None:
+            return self.loaded.addon(code, day)
+        ours = self.attributes(code, day) if self.loaded is None else row_on(self.codes.get(code, ()), day)
+        return AddOn(code, ours.addon_of, "1", ours.ref) if ours is not None and ours.addon_of else None
+
+    def outdated(self, kind: TableKind, day: date, scope: str = "") -> str:
+        """The name of the loaded edition that answers for the day although it had ended before; empty: none does."""
+        edition = None if self.loaded is None else self.loaded.edition(kind, day, scope)
+        return edition.name if edition is not None and edition.end is not None and edition.end < day else ""
 
     def service_of(self, code: str) -> str:
         """The service family of a code by its latest row; empty for an unknown code."""
@@ -143,12 +183,42 @@ class Ruleset:
         return f"option {name} must be {wanted}"
 
     def pairs(self, code_a: str, code_b: str, day: date, table: str) -> Pair | None:
-        """The exclusion between the two codes in the table (`practitioner`, `hospital`) on the day, either order."""
-        for key in ((code_a, code_b), (code_b, code_a)):
-            for row in self.exclusions.get(key, ()):
-                if row.table in (table, "both") and row.start <= day and (row.end is None or day <= row.end):
-                    return row
-        return None
+        """The exclusion between the two codes in the table (`practitioner`, `hospital`) on the day, either order.
+
+        Where both directions are in force it is the one that decides (`pairs_among`).
+        """
+        found = self.pairs_among((code_a, code_b), day, table)
+        return found[0] if found else None
+
+    def pairs_among(self, codes: Collection[str], day: date, table: str) -> tuple[Pair, ...]:
+        """The exclusions between any two of the codes in force on the day, one for two codes, by column 1 and 2.
+
+        Of several windows of one pair that hold on the day the last to begin counts. Of both directions of two codes
+        that one counts which began last; of one day the one that no modifier opens; else the one whose column 1 is first.
+        """
+        published = self.loaded is not None and self.loaded.edition(TableKind.NCCI, day, table) is not None
+        rows = self.loaded.pairs(codes, day, table) if published and self.loaded else self._typed(codes, day, table)
+        if not rows:
+            return ()
+        chosen: dict[frozenset[str], Pair] = {}
+        for row in sorted(rows, key=lambda p: (-p.start.toordinal(), p.indicator != "0", p.column1, p.column2)):
+            chosen.setdefault(frozenset((row.column1, row.column2)), row)
+        return tuple(sorted(chosen.values(), key=lambda p: (p.column1, p.column2)))
+
+    def _typed(self, codes: Collection[str], day: date, table: str) -> tuple[Pair, ...]:
+        return tuple(
+            row
+            for one in codes
+            for other in codes
+            if one != other
+            for row in self.exclusions.get((one, other), ())
+            if row.table in (table, "both") and row.start <= day and (row.end is None or day <= row.end)
+        )
+
+    def preset_of(self, payer: str) -> PresetSpec | None:
+        """The preset of a payer so called (letter case aside), or None."""
+        wanted = payer.casefold()
+        return next((p for p in self.presets.values() if wanted in {n.casefold() for n in (p.name, *p.names)}), None)
 
     def carc(self, code: str) -> CarcSpec | None:
         """How the claim adjustment reason is posted and worked, or None for one the table does not have."""

@@ -59,7 +59,10 @@ def test_what_is_no_location_is_none(text: str) -> None:
 
 def test_every_shipped_dialect_is_sound_and_named_as_its_file() -> None:
     files = sorted(FEEDS.glob("*.toml"))
-    assert [file.stem for file in files] == ["codex-rt", "mosaiq-dft", "plain-dft"]
+    assert [file.stem for file in files] == [
+        "codex-rt", "example-dft-flat", "example-dft-zseg", "example-oru-course", "example-ras", "plain-dft",
+        "us-core-coded",
+    ]  # fmt: skip
     for file in files:
         dialect = shipped(file.stem)
         assert dialect.id == file.stem
@@ -68,7 +71,7 @@ def test_every_shipped_dialect_is_sound_and_named_as_its_file() -> None:
 
 
 def test_the_clinical_feed_maps_each_activity_of_the_demonstration() -> None:
-    dialect = shipped("mosaiq-dft")
+    dialect = shipped("example-dft-zseg")
     assert {code: activity.kinds for code, activity in dialect.activities.items()} == {
         "RTTX": ("fraction",),
         "RTSIM": ("simulation",),
@@ -89,7 +92,7 @@ def test_the_clinical_feed_maps_each_activity_of_the_demonstration() -> None:
 
 
 def test_a_review_does_not_share_the_identity_of_the_session_it_reviews() -> None:
-    dialect = shipped("mosaiq-dft")
+    dialect = shipped("example-dft-zseg")
     for kind in CLINICAL | {CODED}:
         shared = [rule.name for rule in dialect.keys if rule.concerns(kind)]
         assert ("uid" in shared) == (kind in {"fraction", CODED})
@@ -98,8 +101,8 @@ def test_a_review_does_not_share_the_identity_of_the_session_it_reviews() -> Non
 
 def test_the_coded_feed_takes_people_from_its_charges_and_the_clinical_one_does_not() -> None:
     assert shipped("plain-dft").states_people("DFT", "P03")
-    assert not shipped("mosaiq-dft").states_people("DFT", "P03")
-    assert shipped("mosaiq-dft").states_people("ADT", "A08")
+    assert not shipped("example-dft-zseg").states_people("DFT", "P03")
+    assert shipped("example-dft-zseg").states_people("ADT", "A08")
     assert not shipped("plain-dft").states_people("ADT", "A11")
 
 
@@ -223,3 +226,41 @@ def test_each_fault_is_told(more: str, word: str) -> None:
 def test_only_services_and_evidence_can_be_activities() -> None:
     assert {kind for kind, role in KINDS.items() if role.value in ("service", "evidence")} == CLINICAL
     assert CODED not in CLINICAL
+
+
+def test_notations_of_dates_and_numbers_are_agreed_by_name() -> None:
+    plain = sound(HEAD)
+    assert (plain.dates, plain.decimal_comma) == (frozenset(), False)
+    agreed = sound(HEAD + 'dates = ["iso", "us"]\ndecimal_comma = true\n')
+    assert (agreed.dates, agreed.decimal_comma) == ({"iso", "us"}, True)
+    assert [line for line, _ in faults(HEAD + 'dates = ["roman"]\n')] == [5]
+    ((line, words),) = faults(HEAD + 'dates = ["us", "european"]\n')
+    assert line == 5
+    assert "two different days" in words
+
+
+def test_what_names_one_dose_is_the_dialects() -> None:
+    assert Location("RXA", 3) in sound(HEAD).administration
+    assert shipped("example-ras").administration == (Location("ORC", 3, 1), Location("RXA", 3), Location("RXA", 5))
+
+
+def test_a_fact_without_kinds_is_of_clinical_events_alone_and_others_are_named() -> None:
+    dialect = sound(
+        HEAD + '[facts.site]\nfrom = "RXR-2"\n[facts.waste]\nfrom = "OBX(W)-5"\nkinds = ["administration"]\n'
+    )
+    assert [rule.name for rule in dialect.facts_of("fraction")] == ["site"]
+    assert [rule.name for rule in dialect.facts_of("administration")] == ["waste"]
+    assert dialect.facts_of(CODED) == ()
+
+
+@pytest.mark.parametrize("kind", ["administration", "merge", "patient", "coded-charge"])
+def test_an_activity_is_a_service_or_the_summary_of_a_course(kind: str) -> None:
+    assert sound(HEAD + '[activities]\nX = { kind = "course-summary" }\n').activities["X"].kinds == ("course-summary",)
+    assert faults(HEAD + f'[activities]\nX = {{ kind = "{kind}" }}\n')
+
+
+def test_only_a_citation_lets_a_dialect_bear_a_vendors_name() -> None:
+    """No public field table of any vendor's charge export was found, so none is named (notes on HL7 v2, section 1.3)."""
+    vendors = ("mosaiq", "aria", "varian", "elekta", "epic", "beacon", "cerner", "oracle", "meditech", "oncoemr")
+    for file in FEEDS.glob("*.toml"):
+        assert not [name for name in vendors if name in file.stem], file.name

@@ -46,7 +46,9 @@ def test_every_version_that_holds_has_examples_and_they_come_out(rules: Ruleset)
 def test_nothing_is_stale_or_out_of_force_in_2026_and_the_code_year_is_due_in_2027(rules: Ruleset) -> None:
     assert check(rules, date(2026, 12, 31)) == ()
     due = {p.message for p in check(rules, date(2027, 1, 1))}
-    assert due == {f"{id}: review was due by 2027-01-01" for id in ("delivery", "guidance")}
+    reviewed = {rule.id for rule in rules.rules if rule.versions[0].review_by == date(2027, 1, 1)}
+    assert {"delivery", "guidance", "services", "imrt-window", "ncci-modifiers"} <= reviewed
+    assert due == {f"{id}: review was due by 2027-01-01, and no later version is written" for id in reviewed}
 
 
 @pytest.mark.parametrize(
@@ -295,10 +297,11 @@ def test_the_parts_of_known_codes_under_medicare(
 
 
 def test_codes_gone_in_2026_end_with_2025_and_the_rest_goes_on(rules: Ruleset) -> None:
-    gone = {"77014", "77385", "77386"} | {f"G60{n:02d}" for n in (1, 2, *range(3, 18))}
+    gone = {"77014", "77385", "77386", "77401"} | {f"G60{n:02d}" for n in (1, 2, *range(3, 18))}
     ended = {code for code in rules.codes if rules.attributes(code, date(2026, 1, 1)) is None}
     assert ended == gone
-    assert all(rules.attributes(code, Y2025) for code in rules.codes)
+    begun = {code for code in rules.codes if rules.attributes(code, Y2025) is None}
+    assert begun == {"77436", "77437", "77438", "77439"}, "codes of 2026"
 
 
 def test_the_services_of_events_and_codes_agree(rules: Ruleset) -> None:
@@ -430,6 +433,22 @@ def test_every_open_option_is_answered_by_no_default(rules: Ruleset) -> None:
         "codes.proton-complex",
         "imrt_window.days_before",
         "imrt_window.days_after",
+        "codes.ldr-intracavitary-simple",
+        "codes.ldr-intracavitary-intermediate",
+        "codes.ldr-intracavitary-complex",
+        "codes.ldr-solution",
+        "codes.hyperthermia-superficial",
+        "codes.hyperthermia-deep",
+        "codes.hyperthermia-interstitial",
+        "codes.hyperthermia-interstitial-many",
+        "codes.hyperthermia-intracavitary",
+        "codes.consult-99242",
+        "codes.consult-99243",
+        "codes.consult-99244",
+        "codes.consult-99245",
+        "stereotactic.robotic",
+        "bid_hours",
+        "tid_hours",
     }
 
 
