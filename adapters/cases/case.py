@@ -17,7 +17,7 @@ RADIATION_KINDS: Final = words(
     "fraction proton-fraction sbrt-fraction srs-session hdr-fraction surface-fraction consult planning simulation "
     "motion-simulation imrt-plan 3d-plan isodose-plan brachy-plan dosimetry-calc special-dosimetry device physics-consult "
     "physics-check surface-planning source-handling port-image igrt-review on-treatment-visit special-procedure follow-up "
-    "reported-charge course-end"
+    "reported-charge course-end brachy-application hyperthermia special-port-plan iort-session neutron-fraction"
 )
 MEDICAL_KINDS: Final = words(
     "infusion push injection hydration pump-start pump-refill pump-disconnect port-flush visit order drug-dispense charge "

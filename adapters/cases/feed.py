@@ -17,13 +17,33 @@ from adapters.cases.case import Case, Happening
 from adapters.cases.document import LINE, Tree, items, text, texts, tree, words
 from adapters.cases.place import FEED, ZONE
 from adapters.cases.schema import Dialect
-from adapters.model.event import KINDS, Event, Status, problems_of
+from adapters.model.event import KINDS, Event, Role, Status, problems_of
 from adapters.model.why import Fact, Source
 
 NAMESPACE: Final = uuid.UUID("a7f3d6a2-6c1e-5e0b-9a35-3f2c9a8d4b10")
 _PLACE: Final = ZoneInfo(ZONE)
-_KINDS: Final = {"reported-charge": "coded-charge", "charge": "coded-charge", "proton-fraction": "fraction"}
+_KINDS: Final = {
+    "reported-charge": "coded-charge",
+    "charge": "coded-charge",
+    "proton-fraction": "fraction",
+    "sbrt-fraction": "fraction",
+    "srs-session": "fraction",
+    "hdr-fraction": "fraction",
+    "surface-fraction": "fraction",
+    "iort-session": "fraction",
+    "neutron-fraction": "fraction",
+}
 """Kinds of a case whose name in the model is another one."""
+_SAYS: Final = {
+    "proton-fraction": ("modality", "proton"),
+    "sbrt-fraction": ("regime", "sbrt"),
+    "srs-session": ("regime", "srs"),
+    "hdr-fraction": ("regime", "hdr"),
+    "surface-fraction": ("regime", "surface"),
+    "iort-session": ("regime", "iort"),
+    "neutron-fraction": ("modality", "neutron"),
+}
+"""What such a kind says that is a fact in the model."""
 _STATUS: Final = {"entered-in-error": Status.WITHDRAWN, "not-done": Status.NOT_DONE}
 _FACTS: Final = {
     "n": "n",
@@ -35,6 +55,12 @@ _FACTS: Final = {
     "imrt_complexity": "imrt.complexity",
     "proton_level": "proton.level",
     "planned_fractions": "planned_fractions",
+    "channels": "channels",
+    "kv": "kv",
+    "platform": "platform",
+    "target": "target",
+    "lesion": "lesion",
+    "lesions": "lesions",
     "complexity": "complexity",
     "device_type": "device_type",
     "count": "count",
@@ -42,6 +68,11 @@ _FACTS: Final = {
     "tumour": "tumour",
     "reason": "reason",
     "em_code": "em_code",
+    "new_patient": "new_patient",
+    "approach": "approach",
+    "heating": "heating",
+    "beam": "modality",
+    "record_closed": "record.closed",
     "separately_identifiable": "separately_identifiable",
     "session_uid": "uid",
     "code": "code",
@@ -75,7 +106,7 @@ def not_built(case: Case) -> Iterator[str]:
     """What the case's events say that the model has no word for."""
     for event in case.events:
         kind = _KINDS.get(event.kind, event.kind)
-        if kind not in KINDS and event.kind not in CLAIM_KINDS:
+        if KINDS.get(kind, Role.CONTEXT) is Role.CONTEXT and event.kind not in CLAIM_KINDS:
             yield f"not built: event kind {event.kind}"
         elif event.kind not in CLAIM_KINDS:
             for name in event.said:
@@ -123,6 +154,20 @@ def background(case: Case) -> tuple[Event, ...]:
             "order": text(coverage.get("order")) or "1",
         }
         found.append(_event("coverage", said, said, f"coverage|{text(coverage['id'])}", source, facts.items()))
+    for authorization in case.authorizations:
+        codes = items(authorization.get("codes")) or items(
+            tree(case.options.get("authorization_groups")).get(text(authorization.get("group")))
+        )
+        stated = [
+            ("authorization", text(authorization["number"])),
+            ("payer", text(authorization.get("payer"))),
+            ("units", text(authorization.get("units"))),
+            ("from", text(authorization.get("from"))),
+            ("to", text(authorization.get("to"))),
+            *(("code", text(code)) for code in codes),
+        ]
+        line = f"authorization|{text(authorization['number'])}"
+        found.append(_event("authorization", said, said, line, source, stated))
     if case.dialect is Dialect.RADIATION and case.diagnoses:
         stated = [("diagnosis", code) for _, code in case.diagnoses]
         found.append(_event("encounter", said, said, "encounter", source, stated))
@@ -194,8 +239,8 @@ def _facts(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
     for name, value in event.said.items():
         if name in _FACTS and value is not None:
             yield _FACTS[name], text(value)
-    if event.kind == "proton-fraction":
-        yield "modality", "proton"
+    if event.kind in _SAYS:
+        yield _SAYS[event.kind]
     if who := event.text("by") or event.text("provider"):
         provider = case.providers[who]
         yield "by", text(provider["npi"])

@@ -34,7 +34,7 @@ from adapters.cases.schema import ANY
 
 EDITION: Final = "2024Q3"
 """The edition from which the unit limits and pairs of the mappings were re-typed; a case may name no other."""
-_OFF: Final = {"edits.units": "off", "edits.pairs": "off", "edits.unknown_codes": "pass"}
+_OFF: Final = {"edits.units": "off", "edits.pairs": "off", "edits.unknown_codes": "pass", "edits.modifiers": "off"}
 """A case's edits are those that its options speak of (cases/*/README); its codes are those of the case."""
 
 
@@ -115,7 +115,12 @@ _GIVEN: Final = words(
     "codes.photon-3d-pre2026 codes.photon-2d-pre2026 codes.electron-pre2026 codes.cbct-pre2026 codes.ultrasound-pre2026 "
     "codes.stereo-xray-pre2026 codes.commercial-guidance-pre2026 codes.isodose-simple codes.isodose-intermediate "
     "codes.isodose-complex codes.proton-simple codes.proton-simple-with-compensation codes.proton-intermediate "
-    "codes.proton-complex"
+    "codes.proton-complex codes.hdr-1-channel codes.hdr-2-12-channels codes.hdr-over-12-channels "
+    "codes.brachy-plan-1-channel codes.brachy-plan-2-12-channels codes.brachy-plan-over-12-channels "
+    "codes.ldr-intracavitary-simple codes.ldr-intracavitary-intermediate codes.ldr-intracavitary-complex codes.ldr-solution "
+    "codes.hyperthermia-superficial codes.hyperthermia-deep codes.hyperthermia-interstitial "
+    "codes.hyperthermia-interstitial-many codes.hyperthermia-intracavitary "
+    "codes.consult-99242 codes.consult-99243 codes.consult-99244 codes.consult-99245"
 )
 
 
@@ -174,6 +179,20 @@ def _carc(value: Value, settled: Settled) -> None:
     settled.reasons = {code: tree(said) for code, said in tree(value).items()}
 
 
+def _authorization(value: Value, settled: Settled) -> None:
+    settled.payer["authorization.required"] = " ".join(text(code) for code in items(value))
+
+
+_PRIMARIES: Final = {"77439": {"77437", "77438"}}
+
+
+def _primaries(value: Value, settled: Settled) -> None:
+    """Primaries of add-on codes that the derivation knows by the course; others would be another table."""
+    for code, primaries in tree(value).items():
+        if _PRIMARIES.get(code) != {text(one) for one in items(primaries)}:
+            settled.missing(f"addon_primaries.{code}")
+
+
 def _appeal_days(value: Value, settled: Settled) -> None:
     settled.appeal_days = int(text(value))
 
@@ -188,8 +207,23 @@ OPTIONS: Final[dict[str, Option]] = {
     "physics_tail": _payer("physics.tail", WHOLE),
     "igrt_dos": _payer("igrt.dos"),
     "bid_repeat": _payer("bid_repeat"),
+    "bid_hours": _payer("bid_hours", WHOLE),
+    "tid_hours": _payer("tid_hours", WHOLE),
+    "plan_approval": _payer("delivery.plan_approval"),
+    "session_complete": _payer("session.complete"),
+    "course_gaps": _payer("course.gaps"),
+    "consults": _payer("consults"),
+    "robotic": _payer("stereotactic.robotic"),
     "undocumented_motion": _payer("undocumented_motion"),
     "exam_span": _payer("management.exam_span"),
+    "followup_days": _payer("followup.days", WHOLE),
+    "surface_units": _payer("surface.units"),
+    "surface_us_dos": _only("surface_us_dos", "first_use"),
+    "surface_us_modifier": _payer("surface.us_modifier"),
+    "hdr_units": _only("hdr_units", "per-fraction"),
+    "addon_primaries": Option(Table(Items(CODE)), _primaries),
+    "authorization_required": Option(Items(CODE), _authorization),
+    "authorization_groups": Option(Table(Items(CODE)), lambda _value, _settled: None),  # read with the authorizations
     "mue_conflict": _payer("mue.conflict"),
     "charge_mode": Option(TEXT, _mode),
     "ptp_table": _table("ptp_table", "edits.pairs"),
@@ -209,9 +243,6 @@ OPTIONS: Final[dict[str, Option]] = {
     **{
         name: Option(ANY)
         for name in words(
-            # radiation oncology, not built
-            "authorization_required authorization_groups followup_days surface_units surface_us_dos surface_us_modifier "
-            "addon_primaries hdr_units "
             # infusions and drugs, not built
             "additional_hour_min facility_order initial_tiebreak interrupted_infusion addon_parents "
             "concurrent_min_overlap hydration_min_minutes secondary_hydration_code distinct_service_modifier "

@@ -11,6 +11,7 @@ from typing import Final
 from adapters.cases.case import Case
 from adapters.cases.document import Tree, items, text, texts
 from adapters.cases.options import Settled, settled_by
+from adapters.cases.schema import Dialect
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
 from adapters.model.site import BillingEntity, Facility, Family, Feed, Mode, Payer, Price, Setting, Site
@@ -55,7 +56,7 @@ def _site(case: Case, settled: Settled, rules: Ruleset) -> Site:
         name=case.id,
         zone=ZONE,
         facilities=(facility,),
-        payers=tuple(_payer(name, case, settled) for name in names),
+        payers=tuple(_payer(name, case, settled, rules) for name in names),
         feeds=(Feed("hl7", "hl7v2", "plain-dft", ZONE, "place"), Feed("fhir", "fhir", "codex-rt", ZONE, "place")),
         families=tuple(Family(service, Mode.COMPARE, _SINCE) for service in services) if settled.audit else (),
         prices=tuple(_prices(case, settled, rules)),
@@ -63,10 +64,12 @@ def _site(case: Case, settled: Settled, rules: Ruleset) -> Site:
     )
 
 
-def _payer(name: str, case: Case, settled: Settled) -> Payer:
-    """A payer; one that only a coverage names is of the kind that its name tells."""
+def _payer(name: str, case: Case, settled: Settled, rules: Ruleset) -> Payer:
+    """A payer; one that only a coverage names is of the kind that its name tells. A known one has its preset."""
     kind = case.payer_kind if name == case.payer else "medicare" if name.startswith("Medicare") else "commercial"
-    return Payer(name, name, kind, options=settled.payer, cycle=settled.cycle, wait_days=_NEVER)
+    preset = rules.preset_of(name)
+    options = {**(preset.options if preset else {}), **settled.payer}
+    return Payer(name, name, kind, options=options, cycle=settled.cycle, wait_days=_NEVER)
 
 
 def _prices(case: Case, settled: Settled, rules: Ruleset) -> Iterator[Price]:
@@ -143,7 +146,7 @@ def _other_window(case: Case, settled: Settled, house: House) -> Iterator[str]:
 
 def _not_checked(case: Case) -> Iterator[str]:
     """Data of the case that a check would look at which is not built, and that could change an outcome."""
-    if case.authorizations:
+    if case.authorizations and case.dialect is Dialect.MEDICAL:
         yield "not built: authorizations"
     for coverage in case.coverages:
         for name in ("group", "known_from", "known_to"):

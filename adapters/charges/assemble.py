@@ -13,7 +13,7 @@ from datetime import date
 from itertools import chain, count
 
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import Event, Role, Status
+from adapters.model.event import COUNTED, Event, Role, Status
 from adapters.model.why import Fact
 
 _CONTEXT_LINKS = ("course", "phase")
@@ -54,6 +54,25 @@ def current(events: Iterable[Event]) -> tuple[tuple[Event, ...], tuple[tuple[Eve
 
 def _in_time(event: Event) -> tuple[object, ...]:
     return (event.start, event.day, event.kind, event.line, event.id)
+
+
+def _still_counted(latest: Sequence[Event]) -> tuple[Event, ...]:
+    """The statements, without the sessions that the summary they were counted in no longer counts: those are withdrawn.
+
+    A summary is updated in place: 5 fractions delivered, then 4 (standards/fhir.md 1.4).
+    """
+    summaries = {f"{COUNTED}:{e.line}": e for e in latest if e.kind == "phase" and e.value("fractions")}
+    return tuple(
+        replace(e, status=Status.WITHDRAWN)
+        if e.kind == "fraction" and any(_beyond(e, summaries[key]) for key in e.keys if key in summaries)
+        else e
+        for e in latest
+    )
+
+
+def _beyond(session: Event, summary: Event) -> bool:
+    counted = summary.whole("fractions") if summary.status is Status.DONE else 0
+    return (session.whole("n") or 0) > (counted or 0)
 
 
 class _Groups:
@@ -112,7 +131,8 @@ def _join_numbers(events: Sequence[Event], groups: _Groups) -> None:
     """Let sessions that bear no UID join the one other session of their plan and number, if there is exactly one.
 
     First those of one day, then over days (a sender may know the date only): a session of a plan and one of its boost
-    bear the same numbers, and a report that names no plan must not make one session of the two.
+    bear the same numbers, and a report that names no plan must not make one session of the two. Nor are an implant and a
+    beam session of different days one, though each be the first of its kind.
     """
     numbered: dict[tuple[bool, str], list[int]] = defaultdict(list)
     for i, event in enumerate(events):
@@ -141,6 +161,7 @@ def _join_number(i: int, members: Sequence[int], events: Sequence[Event], groups
         if (root := groups.root(j)) != groups.root(i)
         and (not same_day or events[j].day == events[i].day)
         and all(_same_plan(one, other) for one in own for other in sessions[root])
+        and (same_day or all(one.value("regime") == other.value("regime") for one in own for other in sessions[root]))
     }
     if len(fitting) == 1:
         groups.join(i, fitting.pop())
@@ -250,6 +271,7 @@ def episode_id(person: str, label: str) -> str:
 def assemble(person: str, events: Iterable[Event]) -> Assembly:
     """All episodes of the person from all events on file."""
     latest, superseded = current(events)
+    latest = _still_counted(latest)
     context = tuple(e for e in latest if e.role is Role.CONTEXT)
     placed = _with_course([e for e in latest if e.role is not Role.CONTEXT], context)
     coded: dict[str, list[Event]] = defaultdict(list)

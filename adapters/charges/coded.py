@@ -14,9 +14,11 @@ from datetime import date
 
 from adapters.charges.lines import UNDECIDED, Bench
 from adapters.model.charge import Charge, Component, Finding, Hold, Slot
+from adapters.model.claim import ClaimType
 from adapters.model.event import Event, Status
 from adapters.model.site import BillingEntity, Facility, Mode
-from adapters.model.why import Fact, Why
+from adapters.model.tables import LocalRow, TableKind
+from adapters.model.why import Fact, Source, Why
 from adapters.rules import Decision, Nothing
 
 _OTHER = "other"
@@ -98,24 +100,32 @@ def _read(bench: Bench, event: Event) -> _Coded | None:
     if event.status is not Status.DONE:
         bench.skip(event, "withdrawn" if event.status is Status.WITHDRAWN else "not-done")
         return None
+    place = bench.contexts.place(event.value("facility"), event.feed)
     local = event.value("local_code")
-    code = event.value("code") or bench.contexts.site.crosswalk.get(local, "")
+    listed = _listed(bench, local, event.day, place)
+    code = event.value("code") or (listed.code if listed else bench.contexts.site.crosswalk.get(local, ""))
     facts = tuple(
         fact
         for fact in event.facts
         if fact.name in ("code", "local_code", "modifier", "units", "type", "diagnosis", "by")
     )
     facts = (Fact("event", f"coded charge on {event.day.isoformat()}", event.source), *facts)
+    if listed is not None:
+        facts = (*facts, _said_by_master(bench, listed, event.day))
     why = Why(bench.ref("coded-charges", event.day), facts)
     if not code:
         bench.hold("local-code-unknown", _OTHER, _own_key(event, _OTHER), why, about=event.id)
         return None
-    place = bench.contexts.place(event.value("facility"), event.feed)
     attributes = bench.rules.attributes(code, event.day)
     service = bench.rules.service_of(code) or _OTHER
-    modifiers = event.values("modifier")
+    # The charge description master speaks for its own code only: a line that names another code has left it.
+    listed = listed if listed is not None and listed.code == code else None
+    modifiers = event.values("modifier") or (listed.modifiers if listed else ())
     entity, component = _who(place, modifiers, attributes.pctc if attributes else "")
-    price = bench.prices.on(code, modifiers, entity.id, event.day)
+    price, priced = bench.price(code, modifiers, entity.id, event.day, place)
+    if listed is not None and listed.price:
+        price, priced = listed.price, ()
+    why = replace(why, facts=(*why.facts, *priced))
     units = event.value("units", "1")
     line = Charge(
         slot=Slot(bench.episode.id, service, _own_key(event, service), f"{entity.id}:{component}"),
@@ -133,6 +143,25 @@ def _read(bench: Bench, event: Event) -> _Coded | None:
         why=why,
     )
     return _Coded(event, line, why)
+
+
+def _listed(bench: Bench, local: str, day: date, place: Facility) -> LocalRow | None:
+    """The line of the loaded charge description master for a local code at the place: one for its entities before one
+    for any, then the one that began last; None where no edition is loaded or it does not have the code."""
+    tables = bench.rules.tables
+    if tables is None or not local:
+        return None
+    entities = {"", *(entity.id for entity in place.entities)}
+    rows = [row for row in tables.local(local, day) if row.entity in entities]
+    return max(rows, key=lambda row: (row.entity != "", row.start, row.code, row.modifiers), default=None)
+
+
+def _said_by_master(bench: Bench, listed: LocalRow, day: date) -> Fact:
+    loaded = bench.rules.loaded
+    edition = None if loaded is None else loaded.edition(TableKind.CDM, day)
+    says = "-".join((listed.code, *listed.modifiers))
+    price = f" at {listed.price}" if listed.price else ""
+    return Fact("charge master", f"{says}{price}", Source("rules", edition.name if edition else "cdm"))
 
 
 def _own_key(event: Event, service: str) -> str:
@@ -245,14 +274,24 @@ def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Seque
 
 def _unpayable(bench: Bench, other: _Coded) -> bool:
     """Hold a coded charge of a code that is not in force, or of more units than its date can ever have (MAI 2)."""
-    attributes = bench.rules.attributes(other.line.code, other.event.day)
-    if attributes is None:
-        bench.hold("not-effective", "", "", other.why, would=other.line, about=other.event.id)
+    line, day = other.line, other.event.day
+    if bench.rules.attributes(line.code, day) is None:
+        bench.hold("not-effective", "", "", other.why, would=line, about=other.event.id)
         return True
-    if attributes.mai == "2" and attributes.mue is not None and other.line.units > attributes.mue:
-        bench.hold("units-exceeded", "", "", other.why, would=other.line, about=other.event.id)
+    limit = bench.rules.limit(line.code, day, _table(bench, line.entity))
+    if limit is not None and limit.mai == "2" and line.units > limit.units:
+        most = Fact("unit limit of the date", str(limit.units), Source("rules", limit.ref.file))
+        why = Why(limit.ref, (*other.why.facts, most))
+        bench.hold("units-exceeded", "", "", why, would=line, about=other.event.id)
         return True
     return False
+
+
+def _table(bench: Bench, entity: str) -> str:
+    """The table of unit limits that binds an entity, by the form of its claims."""
+    entities = (e for place in bench.contexts.site.facilities for e in place.entities)
+    billing = next((e for e in entities if e.id == entity), None)
+    return "hospital" if billing and billing.claim_type is ClaimType.INSTITUTIONAL else "practitioner"
 
 
 def _preference(bench: Bench, mine: Charge | Hold | None, other: _Coded | None) -> str:

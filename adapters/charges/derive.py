@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from adapters.charges.coded import modes
 from adapters.charges.lines import Bench, PriceList
-from adapters.charges.radiation import course
+from adapters.charges.radiation import course, is_closed
+from adapters.charges.remarks import gaps
+from adapters.charges.services import unpaired
 from adapters.errors import DoubleCharge
 from adapters.model.charge import Finding, Outcomes
 from adapters.model.context import Contexts
@@ -25,14 +27,27 @@ _REASON_OF_EVIDENCE = {
 }
 
 
-def derive(episode: Episode, coded: Sequence[Event], contexts: Contexts, rules: Ruleset, prices: PriceList) -> Outcomes:
-    """All outcomes of the episode; raises `DoubleCharge` when a rule of ours owes one slot twice."""
-    bench = Bench(episode, contexts, rules, prices)
+def derive(
+    episode: Episode,
+    coded: Sequence[Event],
+    contexts: Contexts,
+    rules: Ruleset,
+    prices: PriceList,
+    others: Sequence[Episode] = (),
+) -> Outcomes:
+    """All outcomes of the episode; raises `DoubleCharge` when a rule of ours owes one slot twice.
+
+    `others` are the person's other episodes: what lies near a plan of another course depends on that plan.
+    """
+    bench = Bench(episode, contexts, rules, prices, others=others)
     if episode.label:
         course(bench)
     else:
         _loose(bench)
     modes(bench, coded)
+    unpaired(bench, coded)
+    sessions = episode.of("fraction")
+    gaps(bench, sessions, is_closed(episode, sessions), coded)
     _account(bench)
     outcomes = bench.outcomes()
     twice = [slot for slot, n in Counter(c.slot for c in outcomes.charges).items() if n > 1]

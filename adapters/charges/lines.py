@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
@@ -13,33 +13,65 @@ from adapters.model.context import Context, Contexts
 from adapters.model.episode import Episode, Occurrence
 from adapters.model.event import Event
 from adapters.model.site import Facility, Price
+from adapters.model.tables import TableKind, Tables
 from adapters.model.why import Fact, RuleRef, Source, Why
-from adapters.rules import Attributes, Decision, Nothing, Ruleset
+from adapters.rules import Attributes, Decision, DecisionBody, Nothing, Ruleset
 
 UNDECIDED = "-"
 """The part of a slot whose entities cannot be told, because the service has no code."""
 
 
 class PriceList:
-    """The site's fee table, asked by code, modifier, entity and date of service."""
+    """The prices of the site file, asked by code, modifier, entity and date of service; see `fee` for a loaded table."""
 
     def __init__(self, prices: Iterable[Price]) -> None:
         self._rows: dict[str, list[Price]] = defaultdict(list)
+        self._fitting: dict[tuple[str, tuple[str, ...], str], list[Price]] = {}
+        """Rows by code, modifiers and entity, the best first: a course asks the same of each of its dates."""
         for price in prices:
             self._rows[price.code].append(price)
 
     def on(self, code: str, modifiers: Sequence[str], entity: str, day: date) -> Decimal | None:
-        """Charge per unit in force; the row that names modifier and entity before the one that holds for any. None: no price."""
-        fitting = [
-            p
-            for p in self._rows.get(code, ())
-            if p.start <= day
-            and (p.end is None or day <= p.end)
-            and (not p.modifier or p.modifier in modifiers)
-            and p.entity in ("", entity)
-        ]
-        best = max(fitting, key=lambda p: (p.modifier != "", p.entity != "", p.start), default=None)
-        return None if best is None else best.amount
+        """Charge per unit in force; the row that names modifier and entity before the one that holds for any.
+
+        None: no price, and a price of 0.00 is none.
+        """
+        key = (code, tuple(modifiers), entity)
+        rows = self._fitting.get(key)
+        if rows is None:
+            fit = [
+                p
+                for p in self._rows.get(code, ())
+                if (not p.modifier or p.modifier in modifiers) and p.entity in ("", entity)
+            ]
+            fit.sort(key=lambda p: (p.modifier != "", p.entity != "", p.start), reverse=True)
+            rows = self._fitting[key] = fit
+        for row in rows:
+            if row.start <= day and (row.end is None or day <= row.end):
+                return row.amount if row.amount > 0 else None
+        return None
+
+
+def fee(tables: Tables, code: str, modifiers: Sequence[str], entity: str, day: date, payer: str) -> Decimal | None:
+    """Charge per unit by the loaded fee table, or None where no row fits; a fee of 0.00 is none.
+
+    Of several rows that fit, the one counts that names the payer, then the entity, then more of the modifiers, then the
+    one that began last, then the higher amount.
+    """
+    fitting = [
+        row
+        for row in tables.fees(code, day)
+        if row.amount > 0
+        and row.payer in ("", payer)
+        and row.entity in ("", entity)
+        and set(row.modifiers) <= set(modifiers)
+    ]
+    best = max(
+        fitting,
+        key=lambda row: (row.payer != "", row.entity != "", len(row.modifiers), row.start, row.amount),
+        default=None,
+    )
+    return None if best is None else best.amount
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +117,8 @@ class Bench:
     contexts: Contexts
     rules: Ruleset
     prices: PriceList
+    others: Sequence[Episode] = ()
+    """The person's other episodes."""
     charges: list[Charge] = field(default_factory=list)
     holds: list[Hold] = field(default_factory=list)
     skips: list[Skip] = field(default_factory=list)
@@ -93,6 +127,12 @@ class Bench:
     """Of lines that we derived and did not bill, because the family's coded charges are billed (mode accept)."""
     _contexts: dict[int, Context] = field(default_factory=dict)
     """By the identity of an occurrence; the episode keeps them all alive."""
+    _words: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    _said: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
+    """Facts of what holds on a day, by name, value and where it stands: the sessions of a course share them."""
+    _decided: dict[tuple[object, ...], tuple[Mapping[str, str], Decision | Nothing]] = field(default_factory=dict)
+    """Answers of rules, each with what held on the day, which keeps the identity in its key its own."""
+    _unreviewed: set[tuple[Slot, str]] = field(default_factory=set)
     _portions: dict[tuple[object, ...], tuple[_Portion, ...]] = field(default_factory=dict)
 
     def outcomes(self) -> Outcomes:
@@ -107,17 +147,81 @@ class Bench:
             known = self._contexts[id(occurrence)] = self.contexts.of(occurrence.day, place)
         return known
 
+    def looked_at(self, occurrence: Occurrence, used: Iterable[str]) -> tuple[Fact, ...]:
+        """The facts of an outcome: every report of the occurrence, then what the rule tested, each with where it was
+        read."""
+        facts = [*occurrence.told]
+        by_name, context = occurrence.by_name, None
+        for name in used:
+            fact = by_name.get(name)
+            if fact is None:
+                context = context or self.context(occurrence)
+                if name not in context.words:
+                    continue
+                fact = self._of_the_day(name, context)
+            facts.append(fact)
+        return tuple(facts)
+
+    def _of_the_day(self, name: str, context: Context) -> Fact:
+        """What holds on the day as a fact: of the coverage where it says who pays, else of the site."""
+        insured = name == "payer.kind" and context.coverage is not None
+        message = context.coverage.source_message if insured and context.coverage else ""
+        key = (name, context.words[name], message or context.facility.id)
+        fact = self._said.get(key)
+        if fact is None:
+            source = Source(message, "coverage") if insured else Source("site", f"facility {context.facility.id}")
+            fact = self._said[key] = Fact(name, context.words[name], source)
+        return fact
+
+    def words(self, occurrence: Occurrence) -> Mapping[str, str]:
+        """The facts of the occurrence in the words of rule tables, the first of each name; put together once."""
+        known = self._words.get(id(occurrence))
+        if known is None:
+            known = {name: fact.value for name, fact in occurrence.by_name.items()}
+            self._words[id(occurrence)] = known
+        return known
+
     def place(self, occurrence: Occurrence) -> Facility:
         """Where it happened."""
         return self.context(occurrence).facility
 
     def diagnoses(self, occurrence: Occurrence) -> tuple[str, ...]:
         """The diagnoses the reports name, else those that the person's encounters and courses state."""
-        return tuple(dict.fromkeys(occurrence.values("diagnosis"))) or self.contexts.diagnoses
+        if "diagnosis" not in occurrence.by_name:
+            return self.contexts.diagnoses
+        return tuple(dict.fromkeys(occurrence.values("diagnosis")))
 
-    def decide(self, id: str, context: Context, words: dict[str, str]) -> Decision | Nothing:
-        """Ask a rule table, with what holds on the day added to the occurrence's own facts."""
-        return self.rules.decide(id, context.day, {**context.words, **words})
+    def decide(self, rule: str, context: Context, words: Mapping[str, str]) -> Decision | Nothing:
+        """Ask a rule table, with what holds on the day added to the occurrence's own facts.
+
+        Remembered by all that the table looks at: the sessions of a course ask the same day by day.
+        """
+        version = self.rules.version(rule, context.day)
+        body = version.body if version is not None else None
+        if version is None or not isinstance(body, DecisionBody):
+            return self.rules.decide(rule, context.day, {**context.words, **words})
+        key = (rule, version.since, version.overdue(context.day), id(context.words), *map(words.get, body.asks))
+        known = self._decided.get(key)
+        if known is None:
+            answer = self.rules.decide(rule, context.day, {**context.words, **words})
+            known = self._decided[key] = (context.words, answer)
+        return known[1]
+
+    def price(
+        self, code: str, modifiers: Sequence[str], entity: str, day: date, place: Facility
+    ) -> tuple[Decimal | None, tuple[Fact, ...]]:
+        """Charge per unit, by the loaded fee table for the payer of the day, else by the site file; None: no price.
+
+        What a loaded table said is a fact of the line, so that the line can tell its edition.
+        """
+        loaded = self.rules.loaded
+        edition = None if loaded is None else loaded.edition(TableKind.FEES, day)
+        if loaded is not None and edition is not None:
+            payer = self.contexts.of(day, place).payer
+            amount = fee(loaded.tables, code, modifiers, entity, day, payer.id if payer else "")
+            if amount is not None:
+                return amount, (Fact("price", str(amount), Source("rules", edition.name)),)
+        return self.prices.on(code, modifiers, entity, day), ()
 
     def ref(self, id: str, day: date) -> RuleRef:
         """The version of a rule in force on the day, or its first one: an outcome must name a version in any case."""
@@ -142,7 +246,16 @@ class Bench:
         spec = self.rules.hold(code)
         hold = Hold(slot, code, spec.release, would, why, instead_of, about, detail or spec.words)
         self.holds.append(hold)
+        version = self.rules.version(why.rule.id, would.start) if would and why.rule.id in self.rules.by_id else None
+        if would is not None and version is not None and version.overdue(would.start):
+            self.unreviewed(why, about, would.slot)
         return hold
+
+    def unreviewed(self, why: Why, about: str, slot: Slot) -> None:
+        """Remark, once for a slot, that a rule decided which is past the day by which it had to be reviewed."""
+        if (slot, why.rule.id) not in self._unreviewed:
+            self._unreviewed.add((slot, why.rule.id))
+            self.findings.append(Finding("rule-unreviewed", about, why, why.rule.id, slot))
 
     def undecided(
         self, nothing: Nothing, service: str, occurrence: Occurrence, facts: tuple[Fact, ...], rule: str
@@ -178,13 +291,14 @@ class Bench:
         made: list[Charge] = []
         for portion in self._split(service, attributes):
             modifiers = (*portion.modifiers, *service.modifiers)
-            facts = (*service.facts, *portion.facts)
+            price, priced = self.price(service.code, modifiers, portion.entity, service.start, service.place)
+            facts = (*service.facts, *portion.facts, *priced)
             charge = Charge(
                 slot=Slot(self.episode.id, service.service, service.key, portion.part),
                 code=service.code,
                 modifiers=modifiers,
                 units=service.units,
-                price=self.prices.on(service.code, modifiers, portion.entity, service.start),
+                price=price,
                 start=service.start,
                 end=service.end,
                 diagnoses=service.diagnoses,
@@ -198,8 +312,7 @@ class Bench:
             else:
                 made.append(charge)
         if made and service.overdue:
-            why = Why(service.ref, service.facts)
-            self.findings.append(Finding("rule-unreviewed", service.about.id, why, service.ref.id, made[0].slot))
+            self.unreviewed(Why(service.ref, service.facts), service.about.id, made[0].slot)
         return made
 
     def _split(self, service: Billable, attributes: Attributes) -> tuple[_Portion, ...]:
@@ -211,7 +324,8 @@ class Bench:
         version = self.rules.version("splitting", service.start)
         since = version.since if version else None
         payer = context.payer.id if context.payer else ""
-        key = (since, service.code, attributes.start, service.tc_bundled, payer, service.place.id)
+        said = (attributes.start, attributes.ref.digest)
+        key = (since, service.code, said, service.tc_bundled, payer, service.place.id)
         known = self._portions.get(key)
         if known is None:
             known = self._portions[key] = tuple(_portions(self.rules, service, attributes, context))
@@ -235,6 +349,7 @@ def _portions(rules: Ruleset, service: Billable, attributes: Attributes, context
         "status": attributes.status,
         "tc_bundled": service.tc_bundled or ("true" if attributes.tc_bundled else "false"),
         "packaged_technical": "true" if attributes.packaged_technical else "false",
+        "facility_na": "true" if attributes.facility_na else "false",
     }
     for entity in service.place.entities:
         decision = rules.decide("splitting", service.start, {**words, "bills": entity.bills.value})
@@ -258,18 +373,3 @@ def _split_facts(service: Billable, pctc: str, entity: str, ref: RuleRef) -> tup
         Fact("pc/tc indicator", pctc, Source("rules", f"{ref.file} {service.code}")),
         Fact("billed by", entity, Source("site", f"facility {service.place.id}")),
     )
-
-
-def looked_at(occurrence: Occurrence, used: Iterable[str], context: Context) -> tuple[Fact, ...]:
-    """The facts of an outcome: every report of the occurrence, then what the rule tested, each with where it was read."""
-    named = occurrence.named
-    facts = [Fact(named.name, named.value, report.source) for report in occurrence.reports]
-    for name in used:
-        fact = occurrence.fact(name)
-        if fact is not None:
-            facts.append(fact)
-        elif name == "payer.kind" and context.coverage is not None:
-            facts.append(Fact(name, context.words[name], Source(context.coverage.source_message, "coverage")))
-        elif name in context.words:
-            facts.append(Fact(name, context.words[name], Source("site", f"facility {context.facility.id}")))
-    return tuple(facts)

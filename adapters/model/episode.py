@@ -33,13 +33,22 @@ class Occurrence(Told):
     end: datetime | None = None
     by_name: Mapping[str, Fact] = field(init=False, compare=False, repr=False)
     """The first fact of each name: rules ask many times."""
+    told: tuple[Fact, ...] = field(init=False, compare=False, repr=False)
+    """The occurrence as a fact, by each report of it in their order: what every outcome of it rests on."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "by_name", {fact.name: fact for fact in reversed(self.facts)})
+        said = f"{self.kind} on {self.day.isoformat()}"
+        object.__setattr__(self, "told", tuple(Fact("event", said, report.source) for report in self.reports))
 
     def fact(self, name: str) -> Fact | None:
         """The first fact of that name, or None."""
         return self.by_name.get(name)
+
+    def value(self, name: str, default: str = "") -> str:
+        """The value of the first fact of that name, or the default."""
+        fact = self.by_name.get(name)
+        return default if fact is None else fact.value
 
     @property
     def happened(self) -> bool:
@@ -54,7 +63,11 @@ class Occurrence(Told):
     @property
     def named(self) -> Fact:
         """The occurrence itself as a fact: what it is, and where the counting report says so."""
-        return Fact("event", f"{self.kind} on {self.day.isoformat()}", self.primary.source)
+        return self.told[0]
+
+
+def _place(placed: tuple[int, Occurrence]) -> int:
+    return placed[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +82,22 @@ class Episode:
     occurrences: tuple[Occurrence, ...]
     superseded: tuple[tuple[Event, Event], ...] = ()
     """(older report, the report of the same line that took its place): accounted for by it."""
+    by_kind: Mapping[str, tuple[tuple[int, Occurrence], ...]] = field(init=False, compare=False, repr=False)
+    """Those that were delivered, by kind, each with its place in the order of time: derivations ask many times."""
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[tuple[int, Occurrence]]] = {}
+        for place, one in enumerate(self.occurrences):
+            if one.happened:
+                found.setdefault(one.kind, []).append((place, one))
+        object.__setattr__(self, "by_kind", {kind: tuple(ones) for kind, ones in found.items()})
 
     def of(self, *kinds: str) -> tuple[Occurrence, ...]:
         """The occurrences of these kinds that were delivered, in order of time."""
-        return tuple(o for o in self.occurrences if o.kind in kinds and o.happened)
+        found = [placed for kind in kinds for placed in self.by_kind.get(kind, ())]
+        if len(kinds) > 1:
+            found.sort(key=_place)
+        return tuple(one for _, one in found)
 
     @property
     def days(self) -> tuple[date, ...]:

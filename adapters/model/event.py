@@ -48,6 +48,12 @@ KINDS: Final[dict[str, Role]] = {
     "imrt-plan": Role.SERVICE,
     "3d-plan": Role.SERVICE,
     "isodose-plan": Role.SERVICE,
+    "brachy-plan": Role.SERVICE,
+    "special-port-plan": Role.SERVICE,
+    "brachy-application": Role.SERVICE,
+    "hyperthermia": Role.SERVICE,
+    "surface-planning": Role.SERVICE,
+    "source-handling": Role.SERVICE,
     "special-dosimetry": Role.SERVICE,
     "dosimetry-calc": Role.SERVICE,
     "device": Role.SERVICE,
@@ -66,8 +72,28 @@ KINDS: Final[dict[str, Role]] = {
     "encounter": Role.CONTEXT,
     "course": Role.CONTEXT,
     "phase": Role.CONTEXT,
+    "course-summary": Role.CONTEXT,
+    "guarantor": Role.CONTEXT,
+    "authorization": Role.CONTEXT,
+    "appointment": Role.CONTEXT,
+    "order": Role.CONTEXT,
+    "document": Role.CONTEXT,
+    "administration": Role.CONTEXT,
+    "drug-dispense": Role.CONTEXT,
+    "merge": Role.CONTEXT,
 }
-"""Every kind of event there is. Course kinds carry a course; the others belong to the person as a whole."""
+"""Every kind of event there is. Course kinds carry a course; the others belong to the person as a whole.
+
+`appointment` and `order` say what is expected, `document` what was written and signed, `course-summary` what a course
+came to; `administration` is a dose of a drug given or refused, `drug-dispense` one handed out. `merge` names the
+identity that became part of this person (HL7 v2 A18, A34, A40 and their kin): see `model.merging`.
+"""
+
+UNCHARGED: Final = frozenset({"administration", "drug-dispense"})
+"""Kinds of context that will owe something once a rule charges them; until then their skip says so by name."""
+
+COUNTED: Final = "counted"
+"""Scheme of the key of a session that is known by the count of its summary only: the rest is the summary's line."""
 
 _TEXT: Final = re.compile(r".{1,500}", re.DOTALL)
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,8}")
@@ -87,7 +113,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "uid": _TEXT,
     "phase": _TEXT,
     "plan": _TEXT,
-    "modality": _one_of("photon", "electron", "mixed", "proton", "kv"),
+    "modality": _one_of("photon", "electron", "mixed", "proton", "neutron", "kv"),
     "technique": _one_of("2d", "3d", "imrt", "electron", "mixed", "total-skin-electron"),
     "isocenters": _WHOLE,
     "motion.active": _FLAG,
@@ -97,9 +123,19 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "guidance.reviewed_at": _INSTANT,
     "imrt.complexity": _one_of("simple", "complex"),
     "proton.level": _one_of("simple", "simple-with-compensation", "intermediate", "complex"),
+    "regime": _one_of("sbrt", "srs", "hdr", "surface", "iort"),  # absent: external beam by the day
+    "platform": _one_of("linac", "cobalt", "robotic"),  # of radiosurgery
+    "channels": _WHOLE,  # of an HDR session or a brachytherapy plan
+    "kv": _DECIMAL,  # tube voltage of surface therapy
+    "record.closed": _FLAG,  # the treatment record of the session is closed, or still open
+    "target": _TEXT,
+    "lesion": _TEXT,
+    "lesions": _WHOLE,
     "planned_fractions": _WHOLE,
     # of planning, devices, calculations
     "complexity": _one_of("simple", "intermediate", "complex"),
+    "approach": _one_of("interstitial", "surface", "intracavitary", "solution"),  # of an LDR application
+    "heating": _one_of("superficial", "deep", "interstitial", "interstitial-many", "intracavitary"),
     "device_type": _one_of("beam-aperture", "immobilization", "imrt-mlc"),
     "count": _WHOLE,
     "images": _WHOLE,
@@ -110,6 +146,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     # of visits
     "em_code": _TEXT,
     "separately_identifiable": _FLAG,
+    "new_patient": _FLAG,
     # of any event
     "diagnosis": _TEXT,
     "by": _TEXT,
@@ -131,6 +168,88 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "revenue": _TEXT,
     "authorization": _TEXT,
     "department": _TEXT,
+    "ndc.quantity": _DECIMAL,
+    "ndc.unit": _TEXT,
+    "unit_amount": _DECIMAL,
+    "posted": _DATE,  # FT1-5: when the sender posted it; late charges show by it
+    "batch": _TEXT,  # FT1-3, the sender's export batch
+    "abn": _TEXT,  # FT1-27, table 0339
+    "duplicate_reason": _TEXT,  # FT1-28, table 0370
+    "payment_reference": _TEXT,
+    "transaction_reference": _TEXT,
+    "special": _TEXT,
+    "clinic": _TEXT,
+    "referral": _TEXT,
+    "taxonomy": _TEXT,
+    "prescription": _TEXT,
+    "filler_order": _TEXT,
+    # of a drug ordered, given or dispensed
+    "drug": _TEXT,  # its code as sent
+    "drug.system": _TEXT,
+    "drug.name": _TEXT,
+    "dose": _DECIMAL,
+    "dose.unit": _TEXT,
+    "strength": _DECIMAL,
+    "strength.unit": _TEXT,
+    "volume": _DECIMAL,
+    "volume.unit": _TEXT,
+    "rate": _DECIMAL,
+    "rate.unit": _TEXT,
+    "rate.per": _TEXT,
+    "route": _TEXT,
+    "site": _TEXT,
+    "lot": _TEXT,
+    "expires": _DATE,
+    "waste": _DECIMAL,
+    "waste.unit": _TEXT,
+    "completion": _one_of("complete", "partial", "refused", "not-given"),
+    "action": _one_of("add", "update", "delete"),
+    "counter": _WHOLE,
+    # of what is expected: appointments and orders
+    "appointment": _TEXT,
+    "state": _one_of(
+        "booked",
+        "rescheduled",
+        "modified",
+        "cancelled",
+        "discontinued",
+        "deleted",
+        "no-show",
+        "arrived",
+        "complete",
+        "new",
+        "held",
+        "scheduled",
+        "in-progress",
+    ),
+    "minutes": _WHOLE,
+    "machine": _TEXT,
+    "expects": _one_of(*KINDS),  # the kind of event that an appointment or order leads to
+    "placer": _TEXT,
+    "priority": _TEXT,
+    "control": _TEXT,  # ORC-1, table 0119
+    "scheduled": _INSTANT,
+    # of a document
+    "document": _TEXT,
+    "document.type": _TEXT,
+    "document.status": _TEXT,  # TXA-17, table 0271
+    "availability": _TEXT,  # TXA-19, table 0273
+    "signed": _FLAG,
+    "signed_by": _TEXT,
+    "signed_at": _INSTANT,
+    # of the summary of a course
+    "fractions": _WHOLE,
+    "delivered_dose": _DECIMAL,
+    "delivered_dose.unit": _TEXT,
+    "first": _DATE,
+    "last": _DATE,
+    # of a merge
+    "scope": _one_of("person", "account", "visit", "move", "link", "unlink"),
+    "merged.system": _TEXT,
+    "merged.value": _TEXT,
+    "survivor.system": _TEXT,
+    "survivor.value": _TEXT,
+    "trigger": _TEXT,
     # of context
     "label": _TEXT,
     "reference": _TEXT,
@@ -193,6 +312,19 @@ class Omission:
     reason: str
     source: Source
     detail: str = ""
+    line: str = ""
+    """Line of the statement that the part belongs to, where the sender named it: a later report of the line mends it."""
+    said: datetime | None = None
+    """When the sender said it, UTC; with `line`."""
+
+
+def mends(event: Event, line: str, said: datetime, message: str) -> bool:
+    """Whether the event is a later report of the line, by another message: what an earlier one left out is then told.
+
+    Later by the sender's clock, strictly: a garbled credit that follows its charge is not mended by the charge.
+    """
+    same = event.line == line or event.line.startswith(f"{line}|")
+    return same and event.said > said and event.source.message != message
 
 
 def problems_of(event: Event) -> Iterator[str]:

@@ -127,9 +127,9 @@ def test_options_become_settings_of_the_payer(rules: Ruleset) -> None:
 @pytest.mark.parametrize(
     ("options", "missing"),
     [
-        ("{hdr_units: per-fraction}", ["not built: option hdr_units"]),
+        ("{hdr_units: per-day}", ["not built: option hdr_units: per-day"]),
         ("{ptp_table: 2026Q1}", ["not built: option ptp_table: 2026Q1"]),
-        ("{given_codes: {hdr-2-12-channels: '77771'}}", ["not built: option given_codes.hdr-2-12-channels"]),
+        ("{given_codes: {ldr-seed: '77778'}}", ["not built: option given_codes.ldr-seed"]),
         (
             "{management_dos: middle_fraction}",
             ["not built: option management.dos must be last_fraction or first_fraction, not 'middle_fraction'"],
@@ -155,13 +155,9 @@ def test_an_option_that_is_not_built_makes_the_case_fail_by_its_name(
 
 
 def test_event_kinds_and_fields_without_a_word_in_the_model_are_named(rules: Ruleset) -> None:
-    content = SAID.replace("kind: fraction, course: k1, n: 6", "kind: hdr-fraction, course: k1, n: 6").replace(
-        "n: 1,", "n: 1, lesion: left,"
-    )
-    assert told(case(content), rules).problems == [
-        "not built: field lesion of fraction",
-        "not built: event kind hdr-fraction",
-    ]
+    assert told(case(SAID.replace("n: 1,", "n: 1, fields: 3,")), rules).problems == ["not built: field fields of fraction"]
+    given = CLAIMS.replace("kind: charge, encounter: V1, code: '96413'", "kind: infusion, encounter: V1", 1)
+    assert told(case(given), rules).problems[0] == "not built: event kind infusion"
 
 
 @pytest.mark.parametrize(
@@ -189,4 +185,9 @@ def test_the_readme_of_the_folder_names_every_option(source_tree: Path) -> None:
 
 
 def test_settling_no_options_switches_the_edits_off() -> None:
-    assert settled_by({}).payer == {"edits.units": "off", "edits.pairs": "off", "edits.unknown_codes": "pass"}
+    assert settled_by({}).payer == {
+        "edits.units": "off",
+        "edits.pairs": "off",
+        "edits.unknown_codes": "pass",
+        "edits.modifiers": "off",
+    }

@@ -506,8 +506,9 @@ def test_once_per_plan_is_once_per_plan(kind: str, facts: dict[str, object]) -> 
     first = report(kind, "2026-01-02T10:00", plan="P1", **facts)  # type: ignore[arg-type]
     again = report(kind, "2026-01-05T10:00", plan="P1", **facts)  # type: ignore[arg-type]
     boost = report(kind, "2026-01-20T10:00", plan="P2", **facts)  # type: ignore[arg-type]
-    outcomes = derived([first, again, boost], house("freestanding"))
-    assert [c.start.day for c in outcomes.charges] == [2, 20]
+    plans = [report("imrt-plan", f"2026-01-01T1{n}:00", plan=f"P{n}") for n in (1, 2)] if kind == "device" else []
+    outcomes = derived([*plans, first, again, boost], house("freestanding"))
+    assert [c.start.day for c in outcomes.charges if c.start.day > 1] == [2, 20]
     assert [(h.code, h.about) for h in outcomes.holds] == [("units-exceeded", again.id)]
     unnamed = [report(kind, f"2026-01-{day:02}T10:00", **facts) for day in (2, 5)]  # type: ignore[arg-type]
     assert len(derived(unnamed, house("freestanding")).charges) == 2
