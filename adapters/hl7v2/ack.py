@@ -10,11 +10,12 @@ Nothing here quotes a message beyond its own MSH, and no value can end its field
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
 
-from adapters.hl7v2.envelope import Envelope, Unreadable
+from adapters.hl7v2.envelope import Envelope, Unread, Unreadable
 from adapters.hl7v2.syntax import SEGMENT_END, STANDARD, Separators, escape
 
 DEFAULT_VERSION = "2.5.1"
@@ -195,6 +196,44 @@ def acknowledge(
     except UnicodeEncodeError:
         # Only our own words or an id that came by guessing can be outside the sender's character set.
         return text.encode("ascii", "replace")
+
+
+def acknowledge_batch(
+    subject: Envelope | Unreadable, parts: Sequence[Envelope | Unreadable], *, now: datetime, control_id: str
+) -> bytes:
+    """One batch of acknowledgements for a stored batch: BHS, an MSH and MSA for each message, BTS (section 2.10.3.3).
+
+    BHS-12 repeats the control id of the batch. A message whose MSH cannot be acted on gets AE, one whose sender wants no
+    answer none; b"" where no message wants one. Control ids are `control_id` with a number behind it.
+    """
+    acks: list[bytes] = []
+    for number, part in enumerate(parts, 1):
+        error = None
+        if isinstance(part, Unreadable):
+            missing = part.reason is Unread.NO_CONTROL_ID
+            condition = Condition.REQUIRED_FIELD if missing else Condition.SEGMENT_SEQUENCE
+            error = AckError(condition, part.words, "MSH", number, 10 if missing else 0)
+        code = wants_accept(part, Verdict.ERROR if error else Verdict.STORED)
+        if code is not None:
+            own = f"{control_id[:14]}-{number}"
+            acks.append(acknowledge(part, code, now=now, control_id=own, error=error))
+    if not acks:
+        return b""
+    header = subject.header if isinstance(subject, Unreadable) else subject
+    separators = header.separators if header else STANDARD
+    receiver = [_echo(header, number, _LONGEST_ROUTING) for number in (5, 6)]
+    sender = [_echo(header, number, _LONGEST_ROUTING) for number in (3, 4)]
+    sent = now.strftime("%Y%m%d%H%M%S%z")
+    batch = _echo(header, 10, _LONGEST_CONTROL_ID)
+    codes = separators.encoding_characters
+    opening = ["BHS", codes, *receiver, *sender, sent, "", "", "", escape(control_id, separators), batch]
+    head = _join(separators, opening) + SEGMENT_END
+    tail = separators.field.join(["BTS", str(len(acks))]) + SEGMENT_END
+    try:
+        opened = head.encode(header.charset if header else "ascii")
+    except UnicodeEncodeError:
+        opened = head.encode("ascii", "replace")
+    return opened + b"".join(acks) + tail.encode("ascii")
 
 
 def _msh(header: Envelope | None, separators: Separators, version: str, now: datetime, control_id: str) -> str:

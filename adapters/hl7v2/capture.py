@@ -1,8 +1,10 @@
 """An HL7 v2 message as events: what a feed says, in our words, with every part of it accounted for.
 
-DFT^P03 and P11 give clinical events and coded charges (`charges`), registration gives patient, visit and coverage
-(`registration`); of all other types each segment is named by an omission, so that nothing that came is lost from
-sight. Who speaks, what its words mean and where its elements stand is the feed's dialect (`rules.dialect`).
+DFT^P03 and P11 give clinical events and coded charges (`charges`), registration patient, visit, coverage and guarantor
+(`registration`), merges the two identities (`identity`), SIU appointments (`schedule`), orders what is expected
+(`orders`), RAS and RDS the doses given and dispensed (`drugs`), MDM documents (`documents`), ORU what the dialect knows
+by its code (`results`). Whatever no reader took is named by an omission, so that nothing that came is lost from sight.
+Who speaks, what its words mean and where its elements stand is the feed's dialect (`rules.dialect`).
 """
 
 from __future__ import annotations
@@ -16,10 +18,16 @@ from zoneinfo import ZoneInfo
 
 from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.charges import read_charges
+from adapters.hl7v2.documents import read_documents
+from adapters.hl7v2.drugs import read_administrations, read_dispenses
 from adapters.hl7v2.elements import NEEDS_A_PERSON, REASONS, Gathered, Speech, place
 from adapters.hl7v2.envelope import Envelope, Unread, Unreadable, read_envelope
+from adapters.hl7v2.identity import SCOPES, read_merge
+from adapters.hl7v2.orders import read_orders
 from adapters.hl7v2.reader import Message, over_limits
-from adapters.hl7v2.registration import person_hint, read_registration
+from adapters.hl7v2.registration import CANCELLED_VISITS, UNDONE, person_hint, read_cancelled, read_registration
+from adapters.hl7v2.results import read_results
+from adapters.hl7v2.schedule import read_schedule
 from adapters.hl7v2.segment import Segment
 from adapters.hl7v2.syntax import Problem
 from adapters.hl7v2.values import parse_ts
@@ -36,6 +44,9 @@ _CODE: Final = re.compile(r"[A-Z][A-Z0-9]{2}")
 
 _PATIENT_BOUND: Final = frozenset({"ADT", "BAR", "DFT", "MDM", "RAS", "RDE", "RDS", "RGV", "REF", "VXU"})
 """Types that are about a patient by their structure; of all others one without PID concerns nobody."""
+
+_ORDERS: Final = frozenset({"ORM", "OMG", "OMI", "OML", "OMP", "OMS", "OMN", "OMD", "RDE", "RGV"})
+"""Orders: what is asked for, in the wards, the laboratory, imaging and pharmacy."""
 
 _CONTEXT: Final = frozenset(
     {"MSH", "EVN", "SFT", "UAC", "PID", "PD1", "NK1", "PV1", "PV2", "ROL", "PRT", "ARV", "CON", "NTE", "DB1", "AL1"}
@@ -103,7 +114,9 @@ def _message(
     strays = frozenset(text.strays)
     zone = ZoneInfo(feed.zone)
     speech = Speech(feed, dialect, message, zone, _said(envelope, segments, zone, received), prefix)
-    parts = [_part(speech, envelope, part, strays, lines) for part in _by_person(list(enumerate(segments, 1)))]
+    pids = [s for s in segments if s.name == "PID"]
+    linked = pids[1] if len(pids) > 1 else None
+    parts = [_part(speech, envelope, part, strays, lines, linked) for part in _by_person(list(enumerate(segments, 1)))]
     refused = tuple(part for part in parts if isinstance(part, Problem))
     if refused:
         return Refused(refused)
@@ -143,9 +156,14 @@ def _by_person(segments: _Numbered) -> list[_Numbered]:
 
 
 def _part(
-    speech: Speech, envelope: Envelope, part: _Numbered, strays: frozenset[int], lines: dict[str, int]
+    speech: Speech,
+    envelope: Envelope,
+    part: _Numbered,
+    strays: frozenset[int],
+    lines: dict[str, int],
+    linked: Segment | None,
 ) -> Captured | Problem:
-    """What one person's part of a message says."""
+    """What one person's part of a message says. `linked` is the second PID of the message, which A24 and A37 name."""
     segments = [segment for number, segment in part if number not in strays]
     pid = next((segment for segment in segments if segment.name == "PID"), None)
     hint = PersonHint() if pid is None else person_hint(pid, speech.feed)
@@ -154,16 +172,48 @@ def _part(
         return Problem("no-patient", speech.prefix + ("PID" if pid is None else place(pid)), words)
     gathered = Gathered(speech, lines=lines)
     trigger = envelope.trigger or next((s.text(1) for s in segments if s.name == "EVN"), "")
-    if speech.dialect.states_people(envelope.message_type, trigger):
+    read = speech.dialect.states_people(envelope.message_type, trigger)
+    if read:
         read_registration(gathered, segments)
-    elif pid is not None and envelope.message_type != "DFT":
-        # What it means for charges (a cancelled visit, a merge, an administration) is not read yet.
+    read |= _read_type(gathered, segments, envelope.message_type, trigger, None if linked is pid else linked)
+    if not read and pid is not None and envelope.message_type != "DFT":
         gathered.omit("not-used-yet", "MSH-9", _known_type(envelope.message_type, trigger))
     if envelope.message_type == "DFT":
         cut = frozenset(place(s) for number, s in part if number + 1 in strays and number not in strays)
         read_charges(gathered, segments, each_its_own=trigger == "P11", cut=cut)
     _account_for_rest(gathered, part, strays)
     return Captured(hint, tuple(gathered.events), tuple(gathered.omissions))
+
+
+def _read_type(
+    gathered: Gathered, segments: Sequence[Segment], message_type: str, trigger: str, linked: Segment | None
+) -> bool:
+    """Read what a type says beside people and charges; False where there is nothing that reads it."""
+    pid = any(segment.name == "PID" for segment in segments)
+    if not pid:
+        return False  # concerns nobody: a slot, a catalogue
+    match message_type:
+        case "ADT" if trigger in SCOPES:
+            if SCOPES[trigger] not in ("link", "unlink") or linked is not None:
+                read_merge(gathered, segments, trigger, linked)
+        case "ADT" if trigger in CANCELLED_VISITS | UNDONE:
+            read_cancelled(gathered, segments, trigger)
+        case "SIU":
+            read_schedule(gathered, segments, trigger)
+        case "ORU":
+            read_results(gathered, segments)
+        case "RAS":
+            read_administrations(gathered, segments)
+        case "RDS":
+            read_orders(gathered, segments)
+            read_dispenses(gathered, segments)
+        case "MDM":
+            read_documents(gathered, segments, trigger)
+        case _ if message_type in _ORDERS:
+            read_orders(gathered, segments)
+        case _:
+            return False
+    return True
 
 
 def _known_type(message_type: str, trigger: str) -> str:

@@ -11,22 +11,18 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from adapters.hl7v2.block import facts_of
 from adapters.hl7v2.coding import codes_of, modifiers_of
-from adapters.hl7v2.elements import Gathered, converted, place
+from adapters.hl7v2.elements import Gathered, place
 from adapters.hl7v2.segment import Segment
-from adapters.hl7v2.transaction import Charge, Common, common_of
+from adapters.hl7v2.transaction import Charge, Common, common_of, line_of, said_beside
 from adapters.model.why import Fact
-from adapters.rules.dialect import CODED, FactRule
-from adapters.rules.location import Location
+from adapters.rules.dialect import CODED
 
 _AFTER_CHARGES: Final = frozenset({"DG1", "DRG", "GT1", "IN1", "IN2", "IN3", "ACC"})
 """In P03 these come after the last FT1 and hold for the message; in P11 (from v2.4) each FT1 has its own."""
 _SHARED: Final = frozenset({"PID", "PV1", "EVN", "MSH", "DG1", "IN3"})
 """Segments before the charges that an FT1 without its own reads."""
-_NOT_READ: Final = (15, 27, 28, 30, 31, 36, 38, 40, 42, 43)
-"""FT1 fields that bear on a charge and have no fact yet: amount insured, ABN, duplicate reason, payment
-references, special processing, referral, taxonomy, prescription, NDC quantity. The others not read here are
-display, batch and posting (1, 3, 5, 8, 9, 14, 17, 18, 22, 24, 32 to 35, 37)."""
 
 
 def read_charges(gathered: Gathered, segments: Sequence[Segment], *, each_its_own: bool, cut: frozenset[str]) -> None:
@@ -50,10 +46,12 @@ def read_charges(gathered: Gathered, segments: Sequence[Segment], *, each_its_ow
             elif segment.name in _SHARED or segment.name.startswith("Z"):
                 shared.setdefault(segment.name, []).append(segment)
     for charge in charges:
+        gathered.about = line_of(charge)
         if place(charge.ft1) in cut:
             gathered.omit("cut-short", place(charge.ft1))
         else:
             _read(charge)
+    gathered.about = ""
 
 
 def _read(charge: Charge) -> None:
@@ -74,7 +72,7 @@ def _read(charge: Charge) -> None:
     activity = dialect.activities.get(local.strip())
     for position, kind in enumerate(activity.kinds if activity else ()):
         assert activity is not None  # noqa: S101 - tells the type checker what the loop says
-        known = _facts_of(charge, kind, activity.facts, local_at)
+        known = facts_of(charge, kind, activity.facts, local_at)
         names = {fact.name for fact in known}
         facts = (
             gathered.speech.fact("activity", local.strip(), local_at),
@@ -85,9 +83,6 @@ def _read(charge: Charge) -> None:
     codes = codes_of(charge)
     if codes or activity is None:
         _coded(charge, common, codes, (local.strip(), local_at))
-    for n in _NOT_READ:
-        if ft1.text(n):
-            gathered.omit("not-used-yet", ft1.path(n))
 
 
 def _emit(charge: Charge, common: Common, kind: str, suffix: str, facts: Iterable[Fact]) -> None:
@@ -104,49 +99,6 @@ def _emit(charge: Charge, common: Common, kind: str, suffix: str, facts: Iterabl
         keys=_keys(charge, common, kind),
         facts=facts,
     )
-
-
-def _facts_of(charge: Charge, kind: str, fixed: Iterable[tuple[str, str]], fixed_at: str) -> list[Fact]:
-    """The facts that the dialect reads for a kind, then what the activity alone says where no field did."""
-    gathered = charge.gathered
-    speech = gathered.speech
-    found: list[Fact] = []
-    silent: set[str] = set()  # facts that a field states, though not in words we know: never filled by the activity
-    for rule in speech.dialect.facts_of(kind):
-        text, at = charge.read(rule.sources)
-        if not text:
-            if rule.default:
-                found.append(speech.assumed(rule.name, rule.prefix + rule.default, charge.where(rule.sources[0])))
-            continue
-        for said, said_at in _repetitions(charge, rule, text, at):
-            value = rule.values.get(said.strip().casefold()) if rule.values else converted(said, rule.form, speech.zone)
-            if value is None:
-                gathered.omit("unknown-value" if rule.values else "ill-formed", said_at, rule.name)
-                silent.add(rule.name)
-            else:
-                found.append(speech.fact(rule.name, rule.prefix + value, said_at))
-    known = silent.union(fact.name for fact in found)
-    found += [speech.fact(name, value, fixed_at) for name, value in fixed if name not in known]
-    return found
-
-
-def _repetitions(charge: Charge, rule: FactRule, text: str, at: str) -> list[tuple[str, str]]:
-    if not rule.repeat:
-        return [(text, at)]
-    for source in rule.sources:
-        segment = charge.segment(source)
-        if segment is None or not segment.text(source.field, source.component or 1, source.sub or 1):
-            continue
-        count = segment.parts[source.field].count(segment.separators.repetition) + 1
-        each = [
-            (
-                segment.text(source.field, source.component or 1, source.sub or 1, r),
-                segment.path(source.field, r, source.component, source.sub),
-            )
-            for r in range(1, count + 1)
-        ]
-        return [(said, where) for said, where in each if said]
-    return [(text, at)]
 
 
 def _keys(charge: Charge, common: Common, kind: str) -> tuple[str, ...]:
@@ -185,19 +137,8 @@ def _coded(
         if common.amount is not None and len(lines) == 1:
             facts.append(common.amount)
         facts.append(speech.fact("type", ft1.text(6).strip().upper(), ft1.path(6)))
-        for name, places in _MONEY:
-            value, at = charge.read(places)
-            if value:
-                facts.append(speech.fact(name, value.strip(), at))
-        facts += _facts_of(charge, CODED, (), "")
+        facts += said_beside(charge)
+        facts += facts_of(charge, CODED, (), "")
         names = {fact.name for fact in facts}
         facts += [fact for fact in common.facts if fact.name not in names]
         _emit(charge, common, CODED, f"|coded|{position + 1}" if position else "|coded", facts)
-
-
-_MONEY: Final = (
-    ("ndc", (Location("FT1", 29, 1),)),
-    ("revenue", (Location("FT1", 41, 1),)),
-    ("authorization", (Location("FT1", 39, 1), Location("IN3", 2, 1))),
-    ("department", (Location("FT1", 13, 1),)),
-)

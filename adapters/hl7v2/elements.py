@@ -17,6 +17,7 @@ from typing import Final
 from uuid import UUID, uuid5
 from zoneinfo import ZoneInfo
 
+from adapters.hl7v2.notation import in_hl7, with_point
 from adapters.hl7v2.segment import NULL_TEXT, Segment
 from adapters.hl7v2.syntax import Separators
 from adapters.hl7v2.values import Timestamp, parse_number, parse_ts
@@ -45,6 +46,8 @@ REASONS: Final[Mapping[str, str]] = {
     "second-procedure": "a further procedure beside the coded one",
     "credit-unmatched": "a credit that names no transaction by the feed's agreement",
     "cut-short": "a line break inside a text cut the segment, so it cannot be trusted to be whole",
+    "in-progress": "a result that is not final; its end will come",
+    "visit-change": "a change of the visit that no charge rests on",
     "stray-line": "a line that begins with no segment name",
     "charset-guessed": "the character set was not declared rightly; names may be misspelt",
 }
@@ -97,6 +100,24 @@ class Speech:
         """A fact agreed with the feed for a place that is empty."""
         return Fact(name, value, Source(self.message, f"assumed: {self.prefix}{at} is empty"))
 
+    def here(self, at: str) -> str:
+        """A line for what its sender gave no identity: the place itself."""
+        return f"{self.message}|{self.prefix}{at}"
+
+    def written(self, text: str) -> str:
+        """A time in the feed's notation as HL7 v2 writes it."""
+        dates = self.dialect.dates
+        return in_hl7(text, dates) if dates and text else text
+
+    def figure(self, text: str) -> str:
+        """A number in the feed's notation with a decimal point."""
+        return with_point(text) if self.dialect.decimal_comma else text
+
+    def stamp(self, text: str) -> Timestamp | None:
+        """A time in the feed's notation; None for anything else, and for what names no whole day."""
+        found = parse_ts(self.written(text)) if text else None
+        return None if found is None or found.day is None else found
+
     def event_id(self, at: str) -> str:
         """The id of the event that this place gives."""
         return str(uuid5(NAMESPACE, f"{self.message}|{self.prefix}{at}"))
@@ -135,9 +156,16 @@ class Gathered:
     lines: dict[str, int] = field(default_factory=dict)
     """How often the body has stated a line; shared by all its parts, since two may be of one person."""
 
+    about: str = ""
+    """Line of the statement being read: what is left out of it is mended by a later report of that line."""
+
     def omit(self, reason: str, at: str, detail: str = "") -> None:
         """Account for a part that gives nothing."""
-        self.omissions.append(Omission(reason, self.speech.source(at), detail))
+        self._left_out(reason, self.speech.source(at), detail)
+
+    def _left_out(self, reason: str, source: Source, detail: str) -> None:
+        said = self.speech.said if self.about else None
+        self.omissions.append(Omission(reason, source, detail, self.about, said))
 
     def emit(
         self,
@@ -186,7 +214,7 @@ class Gathered:
             if form is not None and form.fullmatch(fact.value):
                 sound.append(fact)
             else:
-                self.omissions.append(Omission("ill-formed", fact.source, fact.name))
+                self._left_out("ill-formed", fact.source, fact.name)
         return Event(
             event.id, event.kind, event.feed, event.start, event.day, event.said, event.line, event.source,
             event.end, event.status, event.course, event.keys, tuple(sound),

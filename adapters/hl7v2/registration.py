@@ -11,9 +11,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from adapters.hl7v2.elements import Gathered, npi, number, place
+from adapters.hl7v2.elements import Gathered, diagnoses, npi, number, place
 from adapters.hl7v2.segment import Segment
-from adapters.hl7v2.values import parse_ts
+from adapters.model.event import Status
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.site import Feed
 from adapters.model.why import Fact
@@ -52,27 +52,48 @@ def person_hint(pid: Segment, feed: Feed) -> PersonHint:
     named = [(pid.text(3, 1, 1, r).strip(), r) for r in repetitions]
     found = [(value, r) for value, r in named if value]
     medical = [(value, r) for value, r in found if pid.text(3, 5, 1, r).strip().upper() == "MR"]
-    if found:
-        value, r = (medical or found)[0]
-        said = [pid.text(3, 4, s, r).strip() for s in (1, 2)]
-    else:
-        value, said = pid.text(2).strip(), [pid.text(2, 4, s).strip() for s in (1, 2)]
+    named_by = identifier_of(pid, 3, (medical or found)[0][1], feed) if found else identifier_of(pid, 2, 1, feed)
+    return PersonHint() if named_by is None else PersonHint((named_by,))
+
+
+def identifier_of(segment: Segment, n: int, r: int, feed: Feed) -> Identifier | None:
+    """Repetition r of a CX field as an identifier of the site, None where it has no value."""
+    value = segment.text(n, 1, 1, r).strip()
     if not value:
-        return PersonHint()
+        return None
+    said = [segment.text(n, 4, s, r).strip() for s in (1, 2)]
     authorities = [text for text in said if text]
     known = [feed.person_aliases[text] for text in authorities if text in feed.person_aliases]
     system = (known or [feed.person_system])[0] or next(iter(authorities), f"feed:{feed.name}")
-    return PersonHint((Identifier(system, value),))
+    return Identifier(system, value)
 
 
 def read_registration(gathered: Gathered, segments: Sequence[Segment]) -> None:
-    """The patient, the visit and the coverages of one person's part of a message."""
+    """The patient, the visit, the guarantor and the coverages of one person's part of a message."""
     for segment in segments:
         if segment.name == "PID":
             _patient(gathered, segment)
         elif segment.name == "PV1":
-            _visit(gathered, segment)
+            _visit(gathered, segment, [s for s in segments if s.name == "DG1"])
+        elif segment.name == "GT1":
+            _guarantor(gathered, segment)
     _coverages(gathered, segments)
+    gathered.about = ""
+
+
+CANCELLED_VISITS: Final = frozenset({"A11", "A23", "A27", "A38"})
+"""Cancel admit, delete visit, cancel pending admit, cancel pre-admit: the visit did not take place."""
+UNDONE: Final = frozenset({"A12", "A13"})
+"""Cancel transfer, cancel discharge: the visit goes on as it was."""
+
+
+def read_cancelled(gathered: Gathered, segments: Sequence[Segment], trigger: str) -> None:
+    """A visit cancelled, or a step of it undone: its line is restated. Charges of the visit are not touched by it."""
+    for segment in segments:
+        if segment.name == "PV1":
+            status = Status.WITHDRAWN if trigger in CANCELLED_VISITS else Status.DONE
+            _visit(gathered, segment, (), status=status, open_again=trigger in UNDONE)
+    gathered.about = ""
 
 
 def _today(gathered: Gathered) -> tuple[datetime, date]:
@@ -96,7 +117,7 @@ def _day_fact(gathered: Gathered, segment: Segment, name: str, n: int) -> list[F
     text = segment.text(n)
     if not text:
         return []
-    stamp = parse_ts(text)
+    stamp = gathered.speech.stamp(text)
     if stamp is None or stamp.day is None:
         gathered.omit("ill-formed-date", segment.path(n), name)
         return []
@@ -105,6 +126,7 @@ def _day_fact(gathered: Gathered, segment: Segment, name: str, n: int) -> list[F
 
 def _patient(gathered: Gathered, pid: Segment) -> None:
     speech = gathered.speech
+    gathered.about = f"{speech.feed.name}|patient"
     names = range(1, len(pid.field(5).repetitions) + 1)
     legal = next((r for r in names if pid.text(5, 7, 1, r).strip().upper() == "L"), 1)
     facts = _texts(gathered, pid, (("family", 5, 1), ("given", 5, 2)), legal)
@@ -121,36 +143,64 @@ def _patient(gathered: Gathered, pid: Segment) -> None:
     gathered.emit("patient", place(pid), line=f"{speech.feed.name}|patient", start=start, day=day, facts=facts)
 
 
-def _visit(gathered: Gathered, pv1: Segment) -> None:
+def _visit(
+    gathered: Gathered,
+    pv1: Segment,
+    dg1s: Sequence[Segment],
+    *,
+    status: Status = Status.DONE,
+    open_again: bool = False,
+) -> None:
     speech = gathered.speech
+    number_of_visit = pv1.text(19).strip()
+    line = f"{speech.feed.name}|visit|{number_of_visit}" if number_of_visit else f"{speech.message}|{place(pv1)}"
+    gathered.about = line
     facts = _texts(gathered, pv1, (("visit", 19, 1), ("facility", 3, 4)))
     if not facts:
         return
     attending = npi(pv1, 7)
     if attending is not None:
         facts.append(speech.fact("by", *attending))
+    for dg1 in dg1s:
+        facts += diagnoses(gathered, dg1, 3)
     start, day = _today(gathered)
     end = None
     for n in (44, 45):
         text = pv1.text(n)
-        stamp = parse_ts(text) if text else None
+        stamp = speech.stamp(text)
         if stamp is not None and stamp.day is not None:
             if n == 44:
                 start, day = speech.instant(stamp), stamp.day
-            else:
+            elif not open_again:
                 end = speech.instant(stamp)
         elif text:
             gathered.omit("ill-formed-date", pv1.path(n))
-    number_of_visit = pv1.text(19).strip()
-    line = f"{speech.feed.name}|visit|{number_of_visit}" if number_of_visit else f"{speech.message}|{place(pv1)}"
-    gathered.emit("encounter", place(pv1), line=line, start=start, day=day, end=end, facts=facts)
+    gathered.emit("encounter", place(pv1), line=line, start=start, day=day, end=end, status=status, facts=facts)
+
+
+def _guarantor(gathered: Gathered, gt1: Segment) -> None:
+    """Who answers for what insurance leaves: name, address and relationship to the patient (section 6.5.5)."""
+    speech = gathered.speech
+    known = gt1.text(2).strip() or str(gt1.ordinal)
+    gathered.about = f"{speech.feed.name}|guarantor|{known}"
+    facts = _texts(gathered, gt1, (("family", 3, 1), ("given", 3, 2), *((name, 5, c) for name, c in _ADDRESS)))
+    facts += _day_fact(gathered, gt1, "birth_date", 8)
+    relation = gt1.text(11).strip().upper()
+    if relation:
+        facts.append(speech.fact("relationship", _RELATIONS.get(relation, "other"), gt1.path(11)))
+    if not facts:
+        return
+    start, day = _today(gathered)
+    gathered.emit("guarantor", place(gt1), line=gathered.about, start=start, day=day, facts=facts)
 
 
 def _coverages(gathered: Gathered, segments: Sequence[Segment]) -> None:
-    """Each IN1 with the IN2 that follows it."""
+    """Each IN1 with the IN2 that follows it, and the certifications (IN3) of either."""
     insurance: Segment | None = None
     more: Segment | None = None
     for segment in segments:
+        if segment.name == "IN3":
+            _authorization(gathered, segment, insurance)
         if segment.name == "IN1":
             if insurance is not None:
                 _coverage(gathered, insurance, more)
@@ -161,8 +211,23 @@ def _coverages(gathered: Gathered, segments: Sequence[Segment]) -> None:
         _coverage(gathered, insurance, more)
 
 
+def _authorization(gathered: Gathered, in3: Segment, in1: Segment | None) -> None:
+    """A certification number with its days (IN3-2, 9 and 10, section 6.5.8), of the insurance before it."""
+    speech = gathered.speech
+    number_of_it = in3.text(2).strip()
+    if not number_of_it:
+        return
+    gathered.about = f"{speech.feed.name}|authorization|{number_of_it}"
+    facts = _texts(gathered, in3, (("authorization", 2, 1),))
+    facts += _texts(gathered, in1, (("payer", 3, 1), ("payer", 2, 1)))[:1] if in1 is not None else []
+    facts += _day_fact(gathered, in3, "from", 9) + _day_fact(gathered, in3, "to", 10)
+    start, day = _today(gathered)
+    gathered.emit("authorization", place(in3), line=gathered.about, start=start, day=day, facts=facts)
+
+
 def _coverage(gathered: Gathered, in1: Segment, in2: Segment | None) -> None:
     speech = gathered.speech
+    gathered.about = ""  # known by payer and member, which are what may be missing
     payer = _texts(gathered, in1, (("payer", 3, 1), ("payer", 2, 1)))[:1]
     name = _texts(gathered, in1, (("payer.name", 4, 1), ("payer.name", 2, 2)))[:1]
     member = _texts(gathered, in1, (("member", 36, 1), ("member", 49, 1)))[:1]
@@ -183,7 +248,7 @@ def _coverage(gathered: Gathered, in1: Segment, in2: Segment | None) -> None:
             facts.append(speech.fact("order", order, in1.path(n)))
             break
     start, day = _today(gathered)
-    begins = parse_ts(in1.text(12))
+    begins = speech.stamp(in1.text(12))
     if begins is not None and begins.day is not None:
         start, day = speech.instant(begins), begins.day
     who = (payer or name)[0].value

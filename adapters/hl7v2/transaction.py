@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from adapters.hl7v2.elements import Gathered, diagnoses, is_null, npi, number, place, plain, span
+from adapters.hl7v2.block import Block
+from adapters.hl7v2.elements import diagnoses, is_null, npi, number, place, plain, span
 from adapters.hl7v2.segment import Segment
 from adapters.hl7v2.values import parse_number
 from adapters.model.event import Status
@@ -17,42 +18,13 @@ from adapters.rules.location import Location
 
 
 @dataclass(slots=True)
-class Charge:
+class Charge(Block):
     """One FT1 with what belongs to it."""
 
-    gathered: Gathered
-    ft1: Segment
-    shared: Mapping[str, list[Segment]]
-    own: dict[str, list[Segment]] = field(default_factory=dict)
-
-    def segment(self, at: Location) -> Segment | None:
-        """The segment that a location means: the charge's own before the message's."""
-        if at.segment == "FT1":
-            return self.ft1
-        candidates = self.own.get(at.segment) or self.shared.get(at.segment, [])
-        if not at.qualifier:
-            return candidates[0] if candidates else None
-        named = 3 if at.segment == "OBX" else 1
-        return next((s for s in candidates if s.text(named) == at.qualifier), None)
-
-    def where(self, at: Location) -> str:
-        """The location as a place of this message, also where nothing stands there."""
-        segment = self.segment(at)
-        return str(at) if segment is None else segment.path(at.field, 1, at.component, at.sub)
-
-    def read(self, places: Iterable[Location]) -> tuple[str, str]:
-        """The first value among the locations with its place; `""` ends the search without a value."""
-        for at in places:
-            segment = self.segment(at)
-            if segment is None:
-                continue
-            text = segment.text(at.field, at.component or 1, at.sub or 1)
-            if text:
-                self.gathered.used.add(place(segment))
-                return text, segment.path(at.field, 1, at.component, at.sub)
-            if is_null(segment, at.field):
-                return "", ""
-        return "", ""
+    @property
+    def ft1(self) -> Segment:
+        """The anchor by its name."""
+        return self.anchor
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +52,7 @@ def common_of(charge: Charge, *, credit: bool) -> Common | None:
     if not from_text:
         from_text, at = charge.read((Location("PR1", 5),))
         from_at = at or from_at
-    start, end, unusable = span(from_text, to_text)
+    start, end, unusable = span(speech.written(from_text), speech.written(to_text))
     if unusable:
         gathered.omit("ill-formed-date", ft1.path(4, 1, 2))
     if start is None or start.day is None:
@@ -89,15 +61,14 @@ def common_of(charge: Charge, *, credit: bool) -> Common | None:
     units, below_zero = _units(charge)
     amount, owed = _amount(charge, units)
     withdrawn = credit or below_zero or owed
-    transaction, _ = charge.read((dialect.transaction,))
     named = charge.read((dialect.original,))[0] if withdrawn and dialect.original else ""
     if credit and not named and "same-transaction" not in dialect.credits:
         gathered.omit("credit-unmatched", place(ft1))
         return None
-    transaction = named or transaction
+    gathered.about = line_of(charge, named)
     here = f"{speech.message}|{speech.prefix}{place(ft1)}"
     return Common(
-        base=f"{speech.feed.name}|{transaction}" if transaction else here,
+        base=gathered.about or here,
         number=ft1.ordinal,
         start=speech.instant(start),
         end=None if end is None else speech.instant(end),
@@ -108,6 +79,13 @@ def common_of(charge: Charge, *, credit: bool) -> Common | None:
         amount=amount,
         facts=tuple(_shared_facts(charge)),
     )
+
+
+def line_of(charge: Charge, named: str = "") -> str:
+    """The line that an FT1 states, by the number it names, else its own; empty where it has none."""
+    speech = charge.gathered.speech
+    transaction = named or charge.read((speech.dialect.transaction,))[0]
+    return f"{speech.feed.name}|{transaction}" if transaction else ""
 
 
 def _units(charge: Charge) -> tuple[Fact | None, bool]:
@@ -122,7 +100,7 @@ def _units(charge: Charge) -> tuple[Fact | None, bool]:
         if not dialect.quantity_default:
             return None, False
         return speech.assumed("units", dialect.quantity_default, charge.where(dialect.quantity)), False
-    said = number(text)
+    said = number(speech.figure(text))
     # A credit may have either sign by itself: -1 of CD is the unit that CD takes back.
     signed = "negative-quantity" in dialect.credits or charge.ft1.text(6).strip().upper() in dialect.credit_types
     if said is None or (said.startswith("-") and not signed):
@@ -138,7 +116,7 @@ def _amount(charge: Charge, units: Fact | None) -> tuple[Fact | None, bool]:
         text = ft1.text(n)
         if not text:
             continue
-        value = parse_number(text)
+        value = parse_number(gathered.speech.figure(text))
         if value is not None and n == 12:
             value = None if units is None else value * Decimal(units.value)
         said = None if value is None else plain(abs(value))
@@ -175,3 +153,54 @@ _WHERE: Final = (
     ("facility", (Location("FT1", 16, 4), Location("PV1", 3, 4))),
     ("visit", (Location("PV1", 19, 1),)),
 )
+
+
+def said_beside(charge: Charge) -> list[Fact]:
+    """What else an FT1 says of its charge: drug, revenue, authorization, department, references, day of posting.
+
+    Not read are FT1-1 (order only), 8 and 9 (texts), 14, 15, 17, 18, 22, 24 and 32 to 35 (plan, insured amount, fee
+    schedule, patient type, cost, who entered it, where it was performed): display, or told better elsewhere.
+    """
+    gathered, ft1 = charge.gathered, charge.ft1
+    speech = gathered.speech
+    facts = []
+    for name, n, c in _BESIDE:
+        value = ft1.text(n, c).strip()
+        if value:
+            facts.append(speech.fact(name, value, ft1.path(n, 1, c)))
+    authorized, authorized_at = charge.read(_AUTHORIZED)
+    if authorized.strip():
+        facts.append(speech.fact("authorization", authorized.strip(), authorized_at))
+    for name, n in (("unit_amount", 12), ("ndc.quantity", 43)):
+        value = number(speech.figure(ft1.text(n))) or ""
+        if value:
+            facts.append(speech.fact(name, value, ft1.path(n, 1, 1)))
+        elif ft1.text(n) and (n != 12 or ft1.text(11)):  # FT1-12 without FT1-11 is told where the amount is read
+            gathered.omit("ill-formed", ft1.path(n, 1, 1), name)
+    posted = speech.stamp(ft1.text(5))
+    if posted is not None and posted.day is not None:
+        facts.append(speech.fact("posted", posted.day.isoformat(), ft1.path(5)))
+    elif ft1.text(5):
+        gathered.omit("unknown-value", ft1.path(5), "posted")
+    return facts
+
+
+_AUTHORIZED: Final = (Location("FT1", 39, 1), Location("IN3", 2, 1))
+_BESIDE: Final = (
+    ("ndc", 29, 1),
+    ("ndc.unit", 43, 2),
+    ("revenue", 41, 1),
+    ("department", 13, 1),
+    ("batch", 3, 1),
+    ("filler_order", 23, 1),
+    ("abn", 27, 1),
+    ("duplicate_reason", 28, 1),
+    ("payment_reference", 30, 1),
+    ("transaction_reference", 31, 1),
+    ("special", 36, 1),
+    ("clinic", 37, 1),
+    ("referral", 38, 1),
+    ("taxonomy", 40, 1),
+    ("prescription", 42, 1),
+)
+"""Facts of FT1 alone: name, field, component."""

@@ -8,11 +8,16 @@ from datetime import datetime
 from typing import Final
 
 from adapters.model.charge import Hold, Release
+from adapters.model.event import Event
+from adapters.model.merging import merge_of
+from adapters.model.people import Identifier
 from adapters.model.work import WorkItem, open_item
 from adapters.rules import Ruleset
 
-DERIVED: Final = frozenset({"hold"})
-"""Kinds that follow from the outcomes: they close by themselves when their cause is gone."""
+MERGE_WAITING: Final = "merge-waiting"
+"""A sender says that two identities are one person, and the two records are still apart."""
+DERIVED: Final = frozenset({"hold", "incomplete-message", MERGE_WAITING})
+"""Kinds that follow from what is on file: they close by themselves when their cause is gone."""
 CLAIM_INVALID: Final = "claim-invalid"
 """Hold of a claim whose document may not leave: it follows from no outcome, and closes with the claim or by a person."""
 
@@ -37,6 +42,35 @@ def of_holds(holds: Iterable[Hold], rules: Ruleset, person: str, opened: datetim
             amount=amount,
             person=person,
             detail=hold.detail,
+        )
+        items[item.id] = item
+    return tuple(items.values())
+
+
+def of_merges(
+    events: Iterable[Event], identifiers: Sequence[Identifier], person: str, opened: datetime
+) -> tuple[WorkItem, ...]:
+    """One item for each merge of two persons that is not done: the merged identity is not among the person's own.
+
+    For an unlink the other way round. Nothing is guessed: until the records are put together by whoever holds both
+    lanes, or a person decides against it and closes the item, each keeps its own charges.
+    """
+    items: dict[str, WorkItem] = {}
+    for event in events:
+        merge = merge_of(event)
+        if merge is None or not merge.of_people:
+            continue
+        if (merge.merged in identifiers) != (merge.scope == "unlink"):
+            continue
+        item = open_item(
+            MERGE_WAITING,
+            merge.scope,
+            event.id,
+            category="identity",
+            action="compare the two records; put them together if they are of one person, else close with a reason",
+            opened=opened,
+            person=person,
+            detail=f"{merge.trigger} in {merge.source.at}",
         )
         items[item.id] = item
     return tuple(items.values())

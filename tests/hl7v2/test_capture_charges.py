@@ -78,6 +78,7 @@ def test_a_coded_charge_carries_every_field_with_its_place() -> None:
         "PV1|1|O|RADONC^TX1^^MAIN||||||||||||||||V77",
         ft1(
             f3="B9",
+            f12="75",
             f4="20260105101500^20260105103000",
             f10="2",
             f11="150.00&USD^UP",
@@ -89,8 +90,18 @@ def test_a_coded_charge_carries_every_field_with_its_place() -> None:
             f23="ORD5^MOSAIQ",
             f26="26~59",
             f29="50242-060-01^^NDC",
+            f27="1",
+            f28="2",
+            f30="PAY1",
+            f31="77",
+            f36="SP",
+            f37="CL2",
+            f38="REF1",
             f39="PA77",
+            f40="207RH0003X",
             f41="0333",
+            f42="RX9",
+            f43="26.5^ML",
         ),
     )
     event = only(captured)
@@ -106,6 +117,21 @@ def test_a_coded_charge_carries_every_field_with_its_place() -> None:
         "revenue": ("0333", "FT1-41.1"),
         "authorization": ("PA77", "FT1-39.1"),
         "department": ("RADONC", "FT1-13.1"),
+        "unit_amount": ("75", "FT1-12.1"),
+        "posted": ("2026-01-06", "FT1-5"),
+        "batch": ("B9", "FT1-3.1"),
+        "filler_order": ("ORD5", "FT1-23.1"),
+        "abn": ("1", "FT1-27.1"),
+        "duplicate_reason": ("2", "FT1-28.1"),
+        "payment_reference": ("PAY1", "FT1-30.1"),
+        "transaction_reference": ("77", "FT1-31.1"),
+        "special": ("SP", "FT1-36.1"),
+        "clinic": ("CL2", "FT1-37.1"),
+        "referral": ("REF1", "FT1-38.1"),
+        "taxonomy": ("207RH0003X", "FT1-40.1"),
+        "prescription": ("RX9", "FT1-42.1"),
+        "ndc.quantity": ("26.5", "FT1-43.1"),
+        "ndc.unit": ("ML", "FT1-43.2"),
         "diagnosis": ("Z51.0", "FT1-19[2].1"),
         "by": ("1999999901", "FT1-20.1"),
         "ordered_by": ("1999999919", "FT1-21.1"),
@@ -337,10 +363,40 @@ def test_a_diagnosis_that_is_none_is_told(text: str, reason: str) -> None:
     assert told(captured) == [(reason, "FT1-19.1")]
 
 
-def test_fields_that_are_not_read_yet_are_named() -> None:
-    captured = read(ft1(f27="1", f28="2", f38="REF1", f40="207RH0003X", f43="26^mL"))
+def test_what_a_field_says_in_no_known_form_is_named() -> None:
+    captured = read(ft1(f5="yesterday", f11="10", f12="ten", f43="26 mL"))
     assert len(captured.events) == 1
-    assert told(captured) == [("not-used-yet", f"FT1-{n}") for n in (27, 28, 38, 40, 43)]
+    assert told(captured) == [("ill-formed", "FT1-12.1"), ("ill-formed", "FT1-43.1"), ("unknown-value", "FT1-5")]
+
+
+@pytest.mark.parametrize(
+    ("dates", "text", "day"),
+    [
+        ({"iso"}, "2026-01-05T09:30", "2026-01-05"),
+        ({"iso"}, "2026-01-05T23:30-05:00", "2026-01-05"),
+        ({"us"}, "1/5/2026", "2026-01-05"),
+        ({"european"}, "05.01.2026 09:30", "2026-01-05"),
+        ({"iso", "us"}, "20260105", "2026-01-05"),
+    ],
+)
+def test_a_date_is_read_in_the_notations_agreed_and_in_no_other(dates: set[str], text: str, day: str) -> None:
+    event = only(read(ft1(f4=text), by=dialect(dates=frozenset(dates))))
+    assert event.day.isoformat() == day
+    if text != "20260105":
+        assert told(read(ft1(f4=text))) == [("ill-formed-date", "FT1-4")]
+
+
+def test_a_decimal_comma_is_read_where_it_was_agreed() -> None:
+    agreed = only(read(ft1(f10="1,5", f11="10,20"), by=dialect(decimal_comma=True)))
+    assert (agreed.value("units"), agreed.value("amount")) == ("1.5", "10.20")
+    assert told(read(ft1(f10="1,5"))) == [("ill-formed", "FT1-10")]
+
+
+def test_what_is_left_out_of_a_charge_names_its_line_so_that_a_resend_can_mend_it() -> None:
+    (omission,) = read(ft1(f4="20260230")).omissions
+    assert (omission.line, omission.said) == ("clinic|T1", datetime(2026, 1, 6, 13, tzinfo=UTC))
+    (unnamed,) = read(ft1(f2="", f4="20260230")).omissions
+    assert (unnamed.line, unnamed.said) == ("", None)
 
 
 def test_an_overlong_value_drops_out_and_the_rest_of_the_charge_stands() -> None:
@@ -550,3 +606,12 @@ def test_a_credit_withdraws_the_activity_and_its_charge() -> None:
     captured = read(ft1(f6="CD", f7="RT3DTX"), "ZRT|C1", by=activities())
     assert {event.status for event in captured.events} == {Status.WITHDRAWN}
     assert len(captured.events) == 3
+
+
+def test_the_flat_shape_reads_code_joined_modifiers_iso_date_and_the_charge_taken_back() -> None:
+    flat = dialect("example-dft-flat")
+    charge = only(read(ft1(f4="2026-01-05", f7="77412", f25="", f26="26TC"), by=flat))
+    assert (charge.value("code"), charge.values("modifier"), charge.day) == ("77412", ("26", "TC"), date(2026, 1, 5))
+    credit = only(read(ft1(f2="T9", f3="T1", f6="CR"), by=flat))
+    assert (credit.line, credit.status) == (charge.line, Status.WITHDRAWN)
+    assert told(read(ft1(f2="T9", f6="CR"), by=flat)) == [("credit-unmatched", "FT1")]

@@ -194,18 +194,13 @@ def test_an_unknown_authority_is_its_own_where_the_feed_has_none() -> None:
 @pytest.mark.parametrize(
     ("kind", "segments", "expected"),
     [
-        ("ADT^A11", (PID, PV1), [("not-used-yet", "MSH-9"), ("context", "PV1")]),
-        ("ADT^A40", (PID, "MRG|MR901^^^CLINIC^MR"), [("not-used-yet", "MSH-9"), ("not-used-yet", "MRG")]),
-        (
-            "RAS^O17",
-            (PID, "ORC|RE", "RXA|0|1|202601050900"),
-            [("not-used-yet", "MSH-9"), ("not-used-yet", "ORC"), ("not-used-yet", "RXA")],
-        ),
+        ("ADT^A17", (PID, PV1), [("not-used-yet", "MSH-9"), ("context", "PV1")]),
+        ("VXU^V04", (PID, "RXA|0|1|202601050900"), [("not-used-yet", "MSH-9"), ("not-used-yet", "RXA")]),
+        ("RAS^O17", (PID, "ORC|RE", "RXA|0|1|202601050900"), [("no-code", "RXA-5"), ("not-used-yet", "ORC")]),
         (
             "ORU^R01",
             (PID, "OBR|1", "OBX|1|NM|FX", "NTE|1", "ZDS|1"),
             [
-                ("not-used-yet", "MSH-9"),
                 ("not-used-yet", "OBR"),
                 ("not-used-yet", "OBX"),
                 ("context", "NTE"),
@@ -226,7 +221,7 @@ def test_every_other_part_is_named(kind: str, segments: tuple[str, ...], expecte
 
 
 def test_what_was_not_read_says_its_type_and_no_content() -> None:
-    assert read(PID, kind="ADT^A40").omissions[0].detail == "ADT^A40"
+    assert read(PID, kind="ADT^A17").omissions[0].detail == "ADT^A17"
     assert read(PID, kind="XYZ^Petra Quill").omissions[0].detail == "XYZ"
 
 
@@ -243,6 +238,50 @@ def test_a_message_about_a_patient_without_one_is_refused(kind: str, segments: t
     found = capture(adt(*segments, kind=kind), feed=FEED, dialect=PLAIN, message="m1", received=NOW)
     assert isinstance(found, Refused)
     assert [(problem.code, problem.where) for problem in found.problems] == [("no-patient", where)]
+
+
+def test_a_cancelled_visit_restates_its_line_and_a_discharge_undone_opens_it_again() -> None:
+    admitted = of(read(PID, PV1, kind="ADT^A01"), "encounter")
+    discharged = of(read(PID, pv1(f45="202601051200"), kind="ADT^A03"), "encounter")
+    undone = of(read(PID, pv1(f45="202601051200"), kind="ADT^A13"), "encounter")
+    cancelled = of(read(PID, PV1, kind="ADT^A11"), "encounter")
+    assert {e.line for e in (admitted, discharged, undone, cancelled)} == {"clinic|visit|V77"}
+    assert discharged.end is not None
+    assert undone.end is None
+    assert [e.status for e in (admitted, discharged, undone)] == [Status.DONE] * 3
+    assert cancelled.status is Status.WITHDRAWN
+
+
+def test_a_registration_states_diagnoses_guarantor_and_authorization() -> None:
+    captured = read(
+        PID,
+        PV1,
+        "DG1|1||C61^^I10C",
+        "GT1|1|G5|Quill^Aldo||4 Elm Row^^Troy^NY^12180|||19580101|||SPO",
+        IN1,
+        "IN3|1|PA77^^^X|||||||20260101|20260630",
+    )
+    assert of(captured, "encounter").values("diagnosis") == ("C61",)
+    guarantor = values(of(captured, "guarantor"))
+    assert (guarantor["family"], guarantor["relationship"], guarantor["birth_date"]) == (
+        "Quill",
+        "spouse",
+        "1958-01-01",
+    )
+    authorization = of(captured, "authorization")
+    assert values(authorization) == {
+        "authorization": "PA77",
+        "payer": "00450",
+        "from": "2026-01-01",
+        "to": "2026-06-30",
+    }
+    assert authorization.line == "clinic|authorization|PA77"
+    assert told(captured) == []
+
+
+def test_what_a_registration_leaves_out_names_the_line_that_mends_it() -> None:
+    (omission,) = read(PID, pv1(f44="20261399")).omissions
+    assert (omission.reason, omission.line) == ("ill-formed-date", "clinic|visit|V77")
 
 
 def test_two_patients_in_one_message_keep_apart() -> None:

@@ -7,6 +7,7 @@ import pathlib
 import time
 import tomllib
 from datetime import UTC, datetime
+from functools import cache
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ from adapters.rules.dialect import Dialect, parse_dialect
 from fhir_server_stub.story import make_story
 
 NOW = datetime(2026, 1, 7, 12, tzinfo=UTC)
-FEED = Feed("mosaiq", "hl7v2", "mosaiq-dft", "America/New_York", "main", person_system="urn:clinic:mrn")
+FEED = Feed("mosaiq", "hl7v2", "example-dft-zseg", "America/New_York", "main", person_system="urn:clinic:mrn")
 KINDS = {
     "RTTX": "fraction",
     "RTSIM": "simulation",
@@ -40,6 +41,7 @@ HEAD = "MSH|^~\\&|MOSAIQ|RADONC|ONC|BILL|20260106080000||DFT^P03|C{n}|P|2.5.1\rP
 FT1 = "FT1|1|T{n}||20260105||CG|RTTX^^L|||1\rZRT|1|C1|P|Plan|{n}|2.25.{n}|imrt|1|N^^|cbct|20260105110000|6\r"
 
 
+@cache
 def shipped(name: str) -> Dialect:
     file = pathlib.Path(mappings.__file__).parent / "feeds" / f"{name}.toml"
     found = parse_dialect(tomllib.loads(file.read_text(encoding="utf-8")), file.name)
@@ -47,7 +49,7 @@ def shipped(name: str) -> Dialect:
     return found
 
 
-MOSAIQ, PLAIN = shipped("mosaiq-dft"), shipped("plain-dft")
+MOSAIQ, PLAIN = shipped("example-dft-zseg"), shipped("plain-dft")
 
 
 def read(body: bytes, dialect: Dialect = MOSAIQ) -> tuple[Captured, ...]:
@@ -195,21 +197,29 @@ def test_reasons_that_need_a_person_are_reasons() -> None:
     assert REASONS.keys() >= NEEDS_A_PERSON
 
 
-_NAMES = st.sampled_from(
-    ["FT1", "PR1", "ZRT", "DG1", "IN1", "IN2", "IN3", "NTE", "PID", "PV1", "OBX", "GT1", "ZZZ", "ft1"]
-)
+_NAMES = st.sampled_from([
+    "FT1", "PR1", "ZRT", "DG1", "IN1", "IN2", "IN3", "NTE", "PID", "PV1", "OBX", "GT1", "ZZZ", "ft1", "MRG", "ORC",
+    "OBR", "RXA", "RXE", "RXD", "RXR", "TQ1", "SCH", "AIS", "AIL", "TXA",
+])  # fmt: skip
 _VALUES = st.sampled_from(
     ["", "1", '""', "T1", "20260105", "20260105^20260106", "CG", "CD", "PY", "RTTX", "RTREV", "77412^^C4", "-1", "26~59",
-     "^~&", "\\F\\", "1999999901^A^B^^^^^^NPI", "MR1^^^CLINIC^MR", "C61^^I10C~X^^SCT", "imrt", "Y^N^x"]
+     "^~&", "\\F\\", "RTFX", "RTSUM", "NW", "CA", "AU", "F", "2026-01-05", "MR2^^^CLINIC^MR~MR3", "999", "mg",
+     "1999999901^A^B^^^^^^NPI", "MR1^^^CLINIC^MR", "C61^^I10C~X^^SCT", "imrt", "Y^N^x"]
 )  # fmt: skip
 _SEGMENTS = st.builds(lambda name, fields: "|".join([name, *fields]), _NAMES, st.lists(_VALUES, max_size=26))
 
 
-@given(st.lists(_SEGMENTS, max_size=12), st.sampled_from(["DFT^P03", "DFT^P11", "ADT^A08", "ADT^A40", "ORU^R01"]))
+_KINDS = [
+    "DFT^P03", "DFT^P11", "ADT^A08", "ADT^A40", "ADT^A24", "ADT^A35", "ADT^A11", "ADT^A13", "BAR^P05", "ORU^R01",
+    "SIU^S12", "SIU^S26", "ORM^O01", "RDE^O11", "RGV^O15", "RDS^O13", "RAS^O17", "MDM^T02", "MDM^T11", "OML^O21",
+]  # fmt: skip
+
+
+@given(st.lists(_SEGMENTS, max_size=12), st.sampled_from(_KINDS))
 def test_any_segments_are_read_and_each_is_accounted_for(segments: list[str], kind: str) -> None:
     head = f"MSH|^~\\&|A|B|C|D|20260106||{kind}|C1|P|2.5.1"
     body = "\r".join([head, "PID|1||MR1", *segments]).encode()
-    for dialect in (MOSAIQ, PLAIN):
+    for dialect in (MOSAIQ, PLAIN, shipped("example-ras"), shipped("example-oru-course"), shipped("example-dft-flat")):
         found = capture(body, feed=FEED, dialect=dialect, message="m1", received=NOW)
         if isinstance(found, Refused):  # a further PID without an identifier
             assert {problem.code for problem in found.problems} == {"no-patient"}
