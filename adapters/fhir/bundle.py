@@ -7,8 +7,10 @@ its logical identifier, in that order.
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from adapters.fhir.tree import Node
 from adapters.fhir.wire import JsonObject
@@ -17,6 +19,17 @@ from adapters.model.why import Source
 
 _RELATIVE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?$")
 _CONDITIONAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)\?identifier=([^&]+)$")
+
+
+VALID_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+"""The form of a logical id (R4 Datatypes, id)."""
+_GIVEN: Final = uuid.UUID("a4a5f0c6-1e0b-5d0c-8f53-0f3f7a0f9d21")
+"""Namespace of the ids that are given to what came without one."""
+
+
+def given_id(body: str, place: str) -> str:
+    """The id given to the resource at a place of a body (named by its digest): the same bytes get the same again."""
+    return str(uuid.uuid5(_GIVEN, f"{body}|{place}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +44,8 @@ class Resource:
     """Bundle.timestamp of the Bundle that holds it."""
     temporary: bool = False
     """Its id is the sender's stand-in for one that a server is to give (POST in a transaction)."""
+    given: str = ""
+    """The id that it was given instead, by which its sender may name it from then on."""
 
     @property
     def place(self) -> str:
@@ -87,15 +102,20 @@ def named(reference: Node, expected: str = "") -> str:
     return next((f"{kind}?{key}" for key in _identifiers(reference)), "")
 
 
-def read(body: JsonObject, message: str) -> Message:
-    """The resources of a body: of a Bundle of any type its entries, else the one resource."""
+def read(body: JsonObject, message: str, digest: str = "") -> Message:
+    """The resources of a body: of a Bundle of any type its entries, else the one resource.
+
+    With the `digest` of the body's bytes what its sender left unnamed bears the id that it was given in the answer.
+    """
     kind = str(body.get("resourceType", ""))
     resources: list[Resource] = []
     empty: list[Omission] = []
     if kind == "Bundle":
-        resources.extend(_entries(Node(body, "Bundle"), empty, message))
+        resources.extend(_entries(Node(body, "Bundle"), empty, message, digest))
     else:
-        resources.append(Resource(Node(body, kind), kind))
+        node = Node(body, kind)
+        named_ = VALID_ID.fullmatch(node["id"].text)
+        resources.append(Resource(node, kind, given="" if named_ or not digest else given_id(digest, "")))
     known: dict[str, Resource] = {}
     # The last version stands for the thing: in a history Bundle that is the one said last.
     for resource in sorted(resources, key=lambda r: r.node["meta"]["lastUpdated"].text, reverse=True):
@@ -104,7 +124,7 @@ def read(body: JsonObject, message: str) -> Message:
     return Message(tuple(resources), tuple(empty), known)
 
 
-def _entries(bundle: Node, empty: list[Omission], message: str) -> Iterator[Resource]:
+def _entries(bundle: Node, empty: list[Omission], message: str, digest: str) -> Iterator[Resource]:
     for entry in bundle.each("entry"):
         node = entry["resource"]
         kind = node["resourceType"].text
@@ -112,11 +132,12 @@ def _entries(bundle: Node, empty: list[Omission], message: str) -> Iterator[Reso
             gone = entry["request"]["method"].text == "DELETE"
             empty.append(Omission("deleted" if gone else "no-resource", Source(message, entry.at)))
         elif kind == "Bundle":
-            yield from _entries(node, empty, message)
+            yield from _entries(node, empty, message, digest)
         else:
             url = entry["fullUrl"].text
             made = entry["request"]["method"].text == "POST" and (not url or url.startswith("urn:"))
-            yield Resource(node, kind, url, bundle["timestamp"], temporary=made)
+            given = given_id(digest, entry.at) if digest and entry["request"]["method"].text == "POST" else ""
+            yield Resource(node, kind, url, bundle["timestamp"], temporary=made, given=given)
 
 
 def _keys(resource: Resource) -> Iterator[str]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.fhir import bundle, encounters, people, procedures, wire
+from adapters.fhir import bundle, charges, documents, drugs, encounters, orders, people, procedures, wire
 from adapters.fhir.bundle import Resource
 from adapters.fhir.draft import FhirDialect, Outcome, Reading
 from adapters.fhir.problem import Refused
@@ -22,7 +23,9 @@ REASONS: Final[dict[str, str]] = {
     "other-procedure": "a procedure that is no part of radiotherapy delivery",
     "course-long-procedure": "a procedure of more than a day, which is no single fraction",
     "not-external-beam": "a fraction of a kind that no rule here derives",
-    "in-progress": "not finished yet, or the sender does not know",
+    "in-progress": "not finished yet",
+    "not-a-charge": "a charge that another system has billed",
+    "not-used-yet": "a fraction of a sender whose sessions are the counts of its summaries",
     "no-date": "done, but the day is not said",
     "no-person": "names no patient",
     "ill-formed": "a value that cannot be read as what it should be",
@@ -38,21 +41,30 @@ _CONTEXT: Final = frozenset(
         "Condition",
         "Device",
         "Location",
+        "Medication",
         "MessageHeader",
         "Organization",
         "Parameters",
         "Practitioner",
         "PractitionerRole",
-        "ServiceRequest",
+        "Subscription",
+        "SubscriptionStatus",
     }
 )
-"""Types that are read through references (or, of the last kind, carry the message), so give no event of their own."""
+"""Types that are read through references (or carry the message), so give no event of their own."""
 
 _READERS: Final[dict[str, tuple[str, Callable[[Reading, Resource], Outcome]]]] = {
-    "Patient": ("", people.patient),
+    "Appointment": ("participant", orders.appointment),
+    "ChargeItem": ("subject", charges.charge_item),
     "Coverage": ("beneficiary", people.coverage),
+    "DocumentReference": ("subject", documents.document),
     "Encounter": ("subject", encounters.encounter),
+    "MedicationAdministration": ("subject", drugs.administration),
+    "MedicationDispense": ("subject", drugs.dispense),
+    "MedicationRequest": ("subject", orders.medication_request),
+    "Patient": ("", people.patient),
     "Procedure": ("subject", procedures.procedure),
+    "ServiceRequest": ("subject", orders.service_request),
 }
 """Type → (element that names the patient, reader)."""
 
@@ -77,8 +89,8 @@ def capture(
     read = wire.resource(body)
     if isinstance(read, Refused):
         return read
-    content = bundle.read(read, message)
-    told: Mapping[str, str] = extensions if extensions is not None else getattr(dialect, "extensions", {})
+    content = bundle.read(read, message, hashlib.sha256(body).hexdigest())
+    told = extensions if extensions is not None else dialect.extensions
     own = {url: name for url, name in told.items() if name in FACTS}
     reading = Reading(feed, dialect, message, received, zone, content, own)
     events: dict[PersonHint, list[Event]] = {}
@@ -107,7 +119,9 @@ def _read(reading: Reading, resource: Resource) -> tuple[PersonHint, Outcome]:
         hint = people.person_of(reading, resource, whose) if whose else PersonHint()
         return hint, Outcome(omissions=(reading.omission(reason, resource),))
     element, reader = _READERS[resource.type]
-    if element:
+    if resource.type == "Appointment":
+        hint = people.person_of(reading, resource, orders.patient_of(reading, resource))
+    elif element:
         hint = people.person_of(reading, resource, resource.node[element])
     else:
         hint = people.hint_of(reading, resource)

@@ -27,6 +27,9 @@ NUMBER_IN_PLAN: Final = f"{_CODEX}radiotherapy-fraction-number-in-plan"
 NUMBER_IN_PHASE: Final = f"{_CODEX}radiotherapy-fraction-number-in-phase"
 PLANNED: Final = f"{_CODEX}radiotherapy-fractions-planned"
 PRESCRIBED: Final = f"{_CODEX}radiotherapy-fractions-prescribed"
+DELIVERED: Final = f"{_CODEX}radiotherapy-fractions-delivered"
+SESSIONS: Final = f"{_MCODE}radiotherapy-sessions"
+DOSE_TO_VOLUME: Final = f"{_MCODE}radiotherapy-dose-delivered-to-volume"
 DICOM_REFERENCE: Final = f"{_CODEX}dicom-reference"
 
 PROCEDURES: Final[dict[str, str]] = {

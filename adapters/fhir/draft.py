@@ -15,6 +15,7 @@ from adapters.fhir.tree import Node, identifier_value
 from adapters.model.event import FACTS, Event, Omission, Status, problems_of
 from adapters.model.site import Feed
 from adapters.model.why import Fact, Source
+from adapters.rules.dialect import Activity, ElementRule
 
 _EVENTS: Final = uuid.UUID("6f0d2a5e-3f0b-5c38-9d0e-7d1b8a5c4e21")
 """Namespace of the ids of events read from FHIR: uuid5 of message, place and kind."""
@@ -25,9 +26,13 @@ FINISHED: Final[dict[str, Status]] = {
     "stopped": Status.DONE,
     "not-done": Status.NOT_DONE,
     "cancelled": Status.NOT_DONE,
+    "unknown": Status.NOT_DONE,
     "entered-in-error": Status.WITHDRAWN,
 }
-"""Procedure.status and Encounter.status that say how it ended; `stopped` was delivered in part and is billed."""
+"""Procedure.status and Encounter.status that say how it ended; `stopped` was delivered in part and is billed.
+
+What its sender no longer knows about (`unknown`) is not billed, and a charge for it is taken back.
+"""
 
 _DATES: Final = frozenset({"birth_date", "from", "to"})
 
@@ -38,6 +43,31 @@ class FhirDialect(Protocol):
     @property
     def encounter_types(self) -> Mapping[str, str]:
         """`system|code` of Encounter.type → kind of event."""
+        ...
+
+    @property
+    def activities(self) -> Mapping[str, Activity]:
+        """`system|code`, or the code alone, of a service of the clinic → what it stands for."""
+        ...
+
+    @property
+    def extensions(self) -> Mapping[str, str]:
+        """Extension URL of the sender's own → fact name."""
+        ...
+
+    @property
+    def elements(self) -> tuple[ElementRule, ...]:
+        """Where facts stand beside the profile."""
+        ...
+
+    @property
+    def sessions_from(self) -> str:
+        """What tells of a session: `fraction`, or the summary of a `phase` or `plan`."""
+        ...
+
+    @property
+    def coded(self) -> frozenset[str]:
+        """Types whose HCPCS code is a coded charge."""
         ...
 
 
@@ -114,6 +144,27 @@ class Draft:
             self.add(name, str(node.whole), node.at)
         elif node:
             self.ill_formed(node.at)
+
+    def instead(self, name: str, value: str, at: str) -> None:
+        """Take the fact in place of what was taken under its name before, if its value has the canonical form."""
+        before = self.facts
+        self.facts = kept = [fact for fact in before if fact.name != name]
+        without = len(kept)
+        self.add(name, value, at)
+        if len(kept) == without:
+            self.facts = before
+
+    def amount(self, name: str, node: Node) -> None:
+        """Take a number with the digits sent, without an exponent."""
+        if node.number is not None:
+            self.add(name, format(node.number, "f"), node.at)
+        elif node:
+            self.ill_formed(node.at)
+
+    def quantity(self, name: str, unit: str, node: Node) -> None:
+        """Take a Quantity: its value, and its unit by code, else by name."""
+        self.amount(name, node["value"])
+        self.take(unit, node["code"] if node["code"].text else node["unit"])
 
     def ill_formed(self, at: str) -> None:
         """What stands at this place cannot be read as what it should be."""

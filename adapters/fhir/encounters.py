@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.fhir import codex, links
+from adapters.fhir import codex, elements, links
 from adapters.fhir.bundle import Resource
 from adapters.fhir.draft import FINISHED, Draft, Outcome, Reading, outcome, uid_of
 from adapters.fhir.tree import Node, code_of, codes_of
@@ -43,7 +43,7 @@ def encounter(reading: Reading, resource: Resource) -> Outcome:
     draft.take("facility", links.facility(reading, resource))
     links.diagnoses(draft, resource, *links.conditions_of(reading, resource))
     links.performers(draft, resource, _participants(node))
-    links.own_extensions(draft)
+    elements.own(draft)
     uid = uid_of(node, codex.DICOM_UID).text.removeprefix("urn:oid:")
     return outcome(draft, draft.done(start, line=reading.line(resource), status=status, end=end, keys=draft.keys(uid)))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,12 +100,18 @@ def diagnoses(draft: Draft, *chain: Resource) -> None:
             found = draft.reading.content.resolve(reference, resource, "Condition")
             if found and found.type == "Condition":
                 concepts.append(found.node["code"])
-        codes = [n for concept in concepts for system, _, n in codes_of(concept) if system == ICD10CM]
-        for node in codes:
-            if node.text and not any(f.value == icd10cm(node.text) for f in draft.facts if f.name == "diagnosis"):
-                draft.add("diagnosis", icd10cm(node.text), node.at)
-        if codes:
+        found_any = [diagnosis_codes(draft, concept) for concept in concepts]
+        if any(found_any):
             return
+
+
+def diagnosis_codes(draft: Draft, concept: Node) -> bool:
+    """Take the ICD-10-CM codes of a concept, each once; whether it has any."""
+    codes = [node for system, _, node in codes_of(concept) if system == ICD10CM]
+    for node in codes:
+        if not any(f.value == icd10cm(node.text) for f in draft.facts if f.name == "diagnosis"):
+            draft.add("diagnosis", icd10cm(node.text), node.at)
+    return bool(codes)
 
 
 def conditions_of(reading: Reading, resource: Resource) -> Iterator[Resource]:
@@ -127,6 +133,17 @@ def visit(node: Node) -> Node:
 def facility(reading: Reading, resource: Resource) -> Node:
     """The place as the sender calls it: the service provider's identifier or name, else the first location's."""
     references = [resource.node["serviceProvider"], *(p["location"] for p in resource.node.each("location"))]
+    return _place(reading, resource, references)
+
+
+def place_named(draft: Draft, reference: Node) -> None:
+    """The place that a reference names, in place of that of the visit."""
+    found = _place(draft.reading, draft.resource, [reference])
+    if found.text:
+        draft.instead("facility", found.text, found.at)
+
+
+def _place(reading: Reading, resource: Resource, references: Sequence[Node]) -> Node:
     for reference in references:
         if reference["identifier"]["value"].text:
             return reference["identifier"]["value"]
@@ -140,8 +157,11 @@ def facility(reading: Reading, resource: Resource) -> Node:
     return Node(None, resource.node.at)
 
 
-def performers(draft: Draft, within: Resource, references: list[Node]) -> None:
-    """`by`, the NPI of the first named, and `by.role` where a coded role or qualification says it for certain."""
+def performers(draft: Draft, within: Resource, references: Sequence[Node], fact: str = "by") -> None:
+    """`by`, the NPI of the first named, and `by.role` where a coded role or qualification says it for certain.
+
+    Another `fact` is the NPI alone.
+    """
     for reference in references:
         resources = list(_practitioner(draft.reading, within, reference))
         npi = next(
@@ -152,7 +172,9 @@ def performers(draft: Draft, within: Resource, references: list[Node]) -> None:
         if not _NPI_FORM.fullmatch(npi.text):
             draft.ill_formed(npi.at)
             continue
-        draft.take("by", npi)
+        draft.take(fact, npi)
+        if fact != "by":
+            return
         told = [found for r in resources for found in _roles(r.node)]
         for role in _ROLE_ORDER:
             place = next((node for name, node in told if name == role), None)
@@ -192,14 +214,32 @@ def extension(node: Node, url: str) -> Node:
     return next((value_of(e) for e in extensions(node, url)), Node(None, node.at))
 
 
-def own_extensions(draft: Draft) -> None:
-    """Facts that the sender puts into extensions of its own, by the feed's dialect."""
-    for extension in draft.resource.node.each("extension"):
-        name = draft.reading.extensions.get(extension["url"].text)
-        if not name:
-            continue
-        value = value_of(extension)
-        if isinstance(value.value, bool):
-            draft.add(name, "true" if value.value else "false", value.at)
-        else:
+def visited(draft: Draft, reference: Node) -> None:
+    """The visit that a reference to an Encounter names, and where it was, as far as the message holds it."""
+    found = draft.reading.content.resolve(reference, draft.resource, "Encounter") if reference else None
+    if found:
+        draft.take("visit", visit(found.node))
+        draft.take("facility", facility(draft.reading, found))
+    elif reference:
+        draft.add("visit", reference["identifier"]["value"].text or named(reference, "Encounter"), reference.at)
+
+
+def order_numbers(draft: Draft, resource: Resource, references: Iterable[Node]) -> tuple[str, ...]:
+    """`placer` and `filler_order` of the resource's own identifiers, else of the requests it names; and their keys.
+
+    An identifier of type PLAC or FILL (v2 table 0203) is that number; of a request without any, the first one is the
+    placer's.
+    """
+    named_ = [resource.node]
+    for reference in references:
+        found = draft.reading.content.resolve(reference, resource)
+        named_ += [found.node] if found else [Node({"identifier": reference["identifier"].value}, reference.at)]
+    keys = []
+    for name, type_code, scheme in (("placer", "PLAC", "placer"), ("filler_order", "FILL", "order")):
+        value = next((v for n in named_ if (v := identifier_value(n, type_code=type_code)).text), None)
+        if value is None and name == "placer":
+            value = next((v for n in named_[1:] if (v := identifier_value(n)).text), None)
+        if value is not None:
             draft.take(name, value)
+            keys.append(f"{scheme}:{value.text}")
+    return tuple(keys)

@@ -37,7 +37,9 @@ def hint_of(reading: Reading, patient: Resource) -> PersonHint:
             ours, stand_in = stand_in or sent, ""
         if ours:
             identifiers.append(Identifier(ours, identifier["value"].text))
-    return PersonHint(tuple(identifiers), patient.reference)
+    # Of one that came without a lasting id, the id that it was given; without a number it would be somebody new each time.
+    given = f"Patient/{patient.given}" if patient.given and identifiers and not patient.reference else ""
+    return PersonHint(tuple(identifiers), patient.reference or given)
 
 
 def person_of(reading: Reading, resource: Resource, reference: Node) -> PersonHint:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Final
 
-from adapters.fhir import codex, links, treatment
-from adapters.fhir.bundle import Resource, named
+from adapters.fhir import charges, codex, elements, links, summaries, treatment
+from adapters.fhir.bundle import Resource
 from adapters.fhir.draft import FINISHED, Draft, Outcome, Reading, outcome
 from adapters.fhir.times import Moment
-from adapters.fhir.tree import Node
-from adapters.model.event import Event, Status
+from adapters.fhir.tree import Node, codes_of
+from adapters.model.event import Event, Omission, Status
+from adapters.rules.dialect import Activity
 
 _ONE_DAY: Final = timedelta(days=1)
 _LONGEST_FRACTION: Final = timedelta(days=2)
@@ -26,11 +27,61 @@ def procedure(reading: Reading, resource: Resource) -> Outcome:
         return _course(reading, resource)
     if what in ("phase", "plan"):
         return _phase(reading, resource, what)
+    return _other(reading, resource)
+
+
+def _other(reading: Reading, resource: Resource) -> Outcome:
+    """A Procedure that is no report of radiotherapy: by the dialect an activity of the clinic, or a coded charge."""
     draft = Draft(reading, resource, "fraction")
-    period = resource.node["performedPeriod"]
-    start, end = draft.when(period["start"]), draft.when(period["end"])
-    long = start and end and end.instant - start.instant > _ONE_DAY
-    return Outcome(omissions=(reading.omission("course-long-procedure" if long else "other-procedure", resource),))
+    start, end = _performed(draft)
+    if start and end and end.instant - start.instant > _ONE_DAY:
+        # Some senders tell a whole course in one Procedure, never a fraction (standards/fhir.md 1.4, Synthea).
+        return Outcome(omissions=(*draft.omissions, reading.omission("course-long-procedure", resource)))
+    activities = reading.dialect.activities
+    for system, code, at in codes_of(resource.node["code"]):
+        known = activities.get(f"{system}|{code}") or activities.get(code)
+        if known is not None:
+            return _activity(reading, resource, known, at)
+    if "Procedure" in reading.dialect.coded and charges.bears_code(resource.node["code"]):
+        return charges.coded_procedure(reading, resource, start, end)
+    return Outcome(omissions=(*draft.omissions, reading.omission("other-procedure", resource)))
+
+
+def _activity(reading: Reading, resource: Resource, known: Activity, at: Node) -> Outcome:
+    """The events that the dialect gives a Procedure of this code."""
+    status = FINISHED.get(resource.node["status"].text)
+    if status is None:
+        return Outcome(omissions=(reading.omission("in-progress", resource),))
+    events: list[Event | None] = []
+    omissions: list[Omission] = []
+    for kind in known.kinds:
+        draft = Draft(reading, resource, kind)
+        start, end = _performed(draft)
+        if start is None:
+            if status is Status.DONE:
+                return Outcome(omissions=(*draft.omissions, reading.omission("no-date", resource)))
+            start = draft.as_said()
+        for name, value in known.facts:
+            draft.add(name, value, at.at)
+        draft.take("activity", at)
+        above = tuple(links.above(reading, resource))
+        for link in above:
+            if link.what in ("phase", "plan"):
+                draft.take(link.what, links.label(link.resource.node))
+        if kind == "fraction":
+            treatment.treatment(draft)
+            treatment.guidance(draft)
+            treatment.motion(draft)
+        elements.own(draft)
+        links.diagnoses(draft, resource, *(link.resource for link in above))
+        _who_and_where(draft)
+        links.part_of(draft)
+        course = links.course_label(above)
+        events.append(
+            draft.done(start, line=reading.line(resource), status=status, end=end, course=course, keys=draft.keys())
+        )
+        omissions += draft.omissions
+    return Outcome(tuple(e for e in events if e), tuple(omissions))
 
 
 def _fraction(reading: Reading, resource: Resource) -> Outcome:
@@ -60,10 +111,13 @@ def _fraction(reading: Reading, resource: Resource) -> Outcome:
     treatment.treatment(draft)
     treatment.guidance(draft)
     treatment.motion(draft)
-    links.own_extensions(draft)
+    elements.own(draft)
     links.diagnoses(draft, resource, *(link.resource for link in above))
     _who_and_where(draft)
     links.part_of(draft)
+    if reading.dialect.sessions_from != "fraction":
+        # This sender's sessions are the counts of its summaries: a fraction beside them would be billed twice.
+        return Outcome(omissions=(*draft.omissions, reading.omission("not-used-yet", resource)))
     event = draft.done(
         start,
         line=reading.line(resource),
@@ -82,7 +136,7 @@ def _course(reading: Reading, resource: Resource) -> Outcome:
     course = _context(draft, start, end, label)
     told = resource.node["status"].text
     if told not in ("completed", "stopped", "entered-in-error") or (end is None and told != "entered-in-error"):
-        return outcome(draft, course)
+        return outcome(draft, course, summaries.course(reading, resource, label))
     close = Draft(reading, resource, "course-end", omissions=draft.omissions)
     close.take("status", resource.node["status"])
     close.add("reference", resource.name, resource.place)
@@ -93,7 +147,7 @@ def _course(reading: Reading, resource: Resource) -> Outcome:
         course=label,
         keys=draft.keys(),
     )
-    return outcome(close, course, ended)
+    return outcome(close, course, ended, summaries.course(reading, resource, label))
 
 
 def _phase(reading: Reading, resource: Resource, what: str) -> Outcome:
@@ -101,7 +155,14 @@ def _phase(reading: Reading, resource: Resource, what: str) -> Outcome:
     start, end = _performed(draft)
     if what == "plan":
         draft.take("plan", links.label(resource.node))
-    return outcome(draft, _context(draft, start, end, links.course_label(tuple(links.above(reading, resource)))))
+    delivered = links.extension(resource.node, codex.DELIVERED)
+    draft.take("fractions", delivered)
+    above = tuple(links.above(reading, resource))
+    context = _context(draft, start, end, links.course_label(above))
+    if reading.dialect.sessions_from != what:
+        return outcome(draft, context)
+    session, told = summaries.session(reading, resource, what, delivered)
+    return Outcome(tuple(e for e in (context, session) if e), (*draft.omissions, *told))
 
 
 def _context(draft: Draft, start: Moment | None, end: Moment | None, course: str) -> Event | None:
@@ -135,12 +196,6 @@ def _performed(draft: Draft) -> tuple[Moment | None, Moment | None]:
 
 
 def _who_and_where(draft: Draft) -> None:
-    reading, resource = draft.reading, draft.resource
+    resource = draft.resource
     links.performers(draft, resource, [p["actor"] for p in resource.node.each("performer")])
-    reference = resource.node["encounter"]
-    visit = reading.content.resolve(reference, resource, "Encounter") if reference else None
-    if visit:
-        draft.take("visit", links.visit(visit.node))
-        draft.take("facility", links.facility(reading, visit))
-    elif reference:
-        draft.add("visit", reference["identifier"]["value"].text or named(reference, "Encounter"), reference.at)
+    links.visited(draft, resource.node["encounter"])

@@ -23,6 +23,8 @@ SIZE_LIMIT: Final = 32 * 1024 * 1024
 """Bytes of one body; larger ones are refused before they are parsed."""
 DEPTH_LIMIT: Final = 64
 """Levels of nesting; a FHIR resource in a Bundle in a Bundle needs some 25."""
+ENTRY_LIMIT: Final = 10_000
+"""Entries of a Bundle, those of Bundles within it among them; a sender with more has NDJSON."""
 DIGIT_LIMIT: Final = 64
 """Digits before or after the point of a number; FHIR asks for 18 and no amount of money has more."""
 
@@ -78,13 +80,25 @@ def loads(data: bytes, *, limit: int = SIZE_LIMIT) -> JsonValue | Refused:
 
 
 def resource(data: bytes, *, limit: int = SIZE_LIMIT) -> JsonObject | Refused:
-    """The FHIR resource that the bytes hold; beside the reasons of `loads`, `not-fhir` for any other JSON."""
+    """The FHIR resource that the bytes hold; beside the reasons of `loads`, `not-fhir` for any other JSON and
+    `too-many-entries`."""
     value = loads(data, limit=limit)
     if isinstance(value, Refused):
         return value
     if not isinstance(value, dict) or not isinstance(value.get("resourceType"), str) or not value["resourceType"]:
         return _refused("not-fhir", "the body is no FHIR resource: there is no resourceType")
+    if _entries(value) > ENTRY_LIMIT:
+        return _refused("too-many-entries", f"the Bundle has more than {ENTRY_LIMIT} entries")
     return value
+
+
+def _entries(value: JsonObject) -> int:
+    """Entries of a Bundle and of the Bundles within it; no deeper than the body, whose depth has a limit."""
+    entries = value.get("entry") if value.get("resourceType") == "Bundle" else None
+    if not isinstance(entries, list):
+        return 0
+    inner = [entry.get("resource") for entry in entries if isinstance(entry, dict)]
+    return len(entries) + sum(_entries(resource) for resource in inner if isinstance(resource, dict))
 
 
 def dumps(value: JsonValue) -> bytes:

@@ -18,7 +18,10 @@ def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
             "type": kind,
             "documentation": "Taken into the journal; charges are derived from it. Not kept as a resource.",
             "interaction": [{"code": "create"}, {"code": "update"}],
+            "versioning": "no-version",
             "updateCreate": True,
+            "conditionalCreate": True,
+            "conditionalUpdate": True,
         }
         for kind in takes
     ]
@@ -30,6 +33,12 @@ def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
     rest: JsonObject = {"mode": "server", "resource": [*taken, claim]}
     if takes:
         rest["interaction"] = [{"code": "transaction"}, {"code": "batch"}]
+        rest["operation"] = [
+            {
+                "name": "process-message",
+                "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
+            }
+        ]
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",

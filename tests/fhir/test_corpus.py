@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import pathlib
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,13 +21,12 @@ from adapters.model.event import Status, problems_of
 from adapters.model.record import Captured
 from adapters.model.remittance import Decision, Remittance, Unread
 from adapters.model.site import Feed
+from adapters.rules.dialect import Dialect
 
 FEED = Feed("ehr", "fhir", "codex-rt", "America/Chicago", "main", person_system="CLINIC")
 
 
-@dataclass(frozen=True)
-class Dialect:
-    encounter_types: dict[str, str] = field(default_factory=dict)
+DIALECT = Dialect("codex-rt", "fhir", "samples", "corpus/fhir")
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def read(path: pathlib.Path) -> tuple[Captured, ...]:
     found = capture(
         path.read_bytes(),
         feed=FEED,
-        dialect=Dialect(),
+        dialect=DIALECT,
         message="m",
         received=datetime(2026, 1, 5, tzinfo=UTC),
         zone=ZoneInfo("America/Chicago"),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from fhir.resources.R4B.bundle import Bundle
+from fhir.resources.R4B.operationoutcome import OperationOutcome
 
+from adapters.fhir.bundle import given_id
 from adapters.fhir.outcome import EntryAnswer, bundle_response, operation_outcome, received
 from adapters.fhir.problem import Problem
 from adapters.fhir.wire import JsonObject
@@ -59,10 +62,33 @@ def test_an_entry_for_each_entry(kind: str, answered: str) -> None:
 
 
 def test_what_was_taken_is_answered_in_kind() -> None:
-    sent: JsonObject = {"resourceType": "Bundle", "type": "transaction", "entry": [{}, {}]}
-    made = received(sent)
+    def entry(kind: str, method: str, url: str, **told: Any) -> JsonObject:
+        return {"resource": {"resourceType": kind, **told}, "request": {"method": method, "url": url}}
+
+    sent: JsonObject = {
+        "resourceType": "Bundle",
+        "type": "transaction",
+        "entry": [
+            entry("Patient", "POST", "Patient"),
+            entry("Procedure", "PUT", "Procedure/f1", id="f1", meta={"versionId": "3"}),
+            entry("Procedure", "PUT", "Procedure?identifier=a|b", id="f2"),
+            {"request": {"method": "GET", "url": "Patient/1"}},
+            {"request": {"method": "DELETE", "url": "Patient/1"}},
+            {},
+        ],
+    }
+    made: Any = received(sent, "digest")
     assert made["type"] == "transaction-response"
-    assert made["entry"] == [{"response": {"status": "202 Accepted"}}] * 2
+    created, updated, conditional, searched, deleted, empty = [entry["response"] for entry in made["entry"]]
+    assert created["status"] == "201 Created"
+    assert created["location"] == f"Patient/{given_id('digest', 'Bundle.entry[0]')}"
+    assert created["etag"].startswith('W/"')
+    assert updated == {"status": "200 OK", "location": "Procedure/f1", "etag": 'W/"3"'}
+    assert conditional["location"] == "Procedure/f2"
+    assert searched["status"].startswith("405")
+    assert deleted == {"status": "202 Accepted"}
+    assert empty["outcome"]["issue"][0]["code"] == "required"
+    Bundle.model_validate(made)
     others: list[JsonObject] = [
         {"resourceType": "Bundle", "type": "collection", "entry": []},
         {"resourceType": "Patient"},
@@ -71,10 +97,19 @@ def test_what_was_taken_is_answered_in_kind() -> None:
         assert received(other)["resourceType"] == "OperationOutcome"
 
 
-def test_the_shapes_hold_in_r4() -> None:
-    from fhir.resources.R4B.bundle import Bundle
-    from fhir.resources.R4B.operationoutcome import OperationOutcome
+def test_a_message_is_answered_by_a_message() -> None:
+    header: JsonObject = {
+        "resourceType": "MessageHeader", "id": "m-1", "eventUri": "urn:x:charges", "source": {"endpoint": "urn:ehr"},
+    }  # fmt: skip
+    made: Any = received({"resourceType": "Bundle", "type": "message", "entry": [{"resource": header}]}, "digest")
+    assert made["type"] == "message"
+    (entry,) = made["entry"]
+    assert entry["resource"]["response"] == {"identifier": "m-1", "code": "ok"}
+    assert entry["resource"]["eventUri"] == "urn:x:charges"
+    assert Bundle.model_validate(made).entry
 
+
+def test_the_shapes_hold_in_r4() -> None:
     answers = [EntryAnswer("202 Accepted"), EntryAnswer("400 Bad Request", PROBLEMS)]
     assert OperationOutcome.model_validate(operation_outcome(PROBLEMS)).issue
     assert OperationOutcome.model_validate(operation_outcome(())).issue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
@@ -17,6 +17,7 @@ from adapters.model.claim import Claim, ClaimLine, ClaimType, Party
 from adapters.model.event import Status
 from adapters.model.remittance import Decision, Remittance
 from adapters.model.site import Feed, PayerEndpoint
+from adapters.rules.dialect import Dialect
 from fhir_server_stub.payer import Stub
 from fhir_server_stub.story import make_story
 
@@ -45,13 +46,10 @@ CLAIM = Claim(
 )
 
 
-@dataclass(frozen=True)
-class Dialect:
-    encounter_types: dict[str, str] = field(
-        default_factory=lambda: {"urn:clinic:encounter-type|OTV": "on-treatment-visit"}
-    )
-
-
+DIALECT = Dialect(
+    "codex-rt", "fhir", "a clinic", "made up",
+    encounter_types={"urn:clinic:encounter-type|OTV": "on-treatment-visit"},
+)  # fmt: skip
 EXTENSIONS = {"urn:clinic:isocenters": "isocenters", "urn:clinic:motion-documented": "motion.documented"}
 
 
@@ -66,7 +64,7 @@ def test_every_bundle_of_a_course_is_captured_whole(seed: int | None) -> None:
         found = capture(
             body,
             feed=feed,
-            dialect=Dialect(),
+            dialect=DIALECT,
             message="m",
             received=NOW,
             zone=ZoneInfo("America/Chicago"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -124,3 +125,14 @@ def test_json_that_is_no_resource(body: bytes) -> None:
 def test_what_json_has_no_word_for_is_a_bug(value: Any) -> None:
     with pytest.raises(TypeError):
         wire.dumps(value)
+
+
+def test_a_bundle_has_so_many_entries_and_no_more() -> None:
+    def bundle(count: int) -> bytes:
+        inner = {"resourceType": "Bundle", "entry": [{}] * (count - 1)}
+        return json.dumps({"resourceType": "Bundle", "entry": [{"resource": inner}]}).encode()
+
+    assert isinstance(wire.resource(bundle(wire.ENTRY_LIMIT)), dict)
+    refused = wire.resource(bundle(wire.ENTRY_LIMIT + 1))
+    assert isinstance(refused, Refused)
+    assert [problem.code for problem in refused.problems] == ["too-many-entries"]

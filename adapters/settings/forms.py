@@ -1,0 +1,149 @@
+"""The form of a site file, part by part. Pydantic stands at this door and nowhere behind it."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from adapters.files.listeners import DoorPart, ListenerPart
+from adapters.model.charge import Component
+from adapters.model.claim import ClaimType
+from adapters.model.site import Mode, Setting
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError) as unknown:
+        raise ValueError("not a time zone of the tz database") from unknown
+    return name
+
+
+_Zone = Annotated[str, AfterValidator(_zone)]
+_Npi = Annotated[str, Field(pattern=r"^[0-9]{10}$")]
+
+
+class StrictPart(BaseModel):
+    """A part that takes no key it does not have."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class EntityPart(StrictPart):
+    """Who bills."""
+
+    id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
+    name: str
+    npi: _Npi
+    tin: str = Field(pattern=r"^[0-9]{9}$")
+    taxonomy: str = ""
+    bills: Component
+    claim_type: ClaimType
+
+
+class FacilityPart(StrictPart):
+    """A place where patients are treated."""
+
+    id: str
+    name: str
+    npi: _Npi
+    setting: Setting
+    place_of_service: str = Field(pattern=r"^[0-9]{2}$")
+    aliases: tuple[str, ...] = ()
+    entities: tuple[EntityPart, ...] = Field(min_length=1)
+
+
+class EndpointPart(StrictPart):
+    """Where and how a payer is called."""
+
+    base_url: str = ""
+    call: Literal["submit", "create"] = "submit"
+    body: Literal["claim", "bundle"] = "claim"
+    idempotent: bool = False
+    timeout_seconds: float = Field(default=15.0, gt=0)
+    attempts: int = Field(default=4, ge=1, le=20)
+    poll_after_seconds: int = Field(default=900, ge=0)
+    search_delay_seconds: int = Field(default=86400, ge=0)
+
+
+class DatedPart(StrictPart):
+    """Options from a day on."""
+
+    since: date
+    options: dict[str, str] = Field(min_length=1)
+
+
+class PayerPart(StrictPart):
+    """A payer and its settings."""
+
+    id: str
+    name: str
+    kind: Literal["medicare", "commercial"]
+    aliases: tuple[str, ...] = ()
+    preset: str = ""
+    """Of the mappings: what this payer is known to want; options said here go before it."""
+    options: dict[str, str] = {}
+    endpoint: EndpointPart = EndpointPart()
+    cycle: Literal["day", "week", "month"] = "week"
+    wait_days: int = Field(default=0, ge=0)
+    timely_filing_days: int = Field(default=365, gt=0)
+    after_sending: Literal["replace", "person"] = "replace"
+    dated_options: tuple[DatedPart, ...] = ()
+
+
+class FamilyPart(StrictPart):
+    """The charging mode of a service family."""
+
+    service: str
+    mode: Mode
+    since: date
+    facility: str = ""
+    prefer: Literal["ours", "theirs"] = "ours"
+
+
+class FeedPart(StrictPart, DoorPart):
+    """A sender."""
+
+    name: str
+    media: Literal["hl7v2", "fhir"]
+    dialect: str
+    zone: _Zone
+    facility: str
+    processing: Literal["P", "T", "D"] = "P"
+    applications: tuple[str, ...] = ()
+    person_system: str = ""
+    person_aliases: dict[str, str] = {}
+
+
+class PricePart(StrictPart):
+    """A row of the fees."""
+
+    code: str
+    modifier: str = ""
+    entity: str = ""
+    amount: Decimal = Field(gt=0)
+    start: date = Field(alias="from")
+    end: date | None = Field(default=None, alias="to")
+
+
+class SitePart(StrictPart):
+    """The whole file."""
+
+    name: str
+    zone: _Zone
+    facilities: tuple[FacilityPart, ...] = Field(min_length=1)
+    payers: tuple[PayerPart, ...] = ()
+    feeds: tuple[FeedPart, ...] = ()
+    listeners: tuple[ListenerPart, ...] = ()
+    families: tuple[FamilyPart, ...] = ()
+    prices: tuple[PricePart, ...] = ()
+    fees: str = ""
+    """A CSV file beside the site file: code, modifier, entity, amount, from, to."""
+    crosswalk: dict[str, str] = {}
+    options: dict[str, str] = {}
+    dated_options: tuple[DatedPart, ...] = ()
+    people: dict[str, str] = {}
