@@ -10,35 +10,34 @@ from collections.abc import Iterable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
+from adapters.cli import bulk
 from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
 from adapters.errors import BadSetup
 from adapters.files import show
-from adapters.hl7v2.ack import Condition
+from adapters.files.certificates import certificate_ends, expiry_problems
 from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.conformance import report, tally
 from adapters.model import money
 from adapters.model.claim import Claim
 from adapters.model.record import Tick
+from adapters.model.site import Site
 from adapters.pipeline import step
 from adapters.pipeline.receive import Intake, receive_fhir, receive_v2
 from adapters.rules import check as check_rules
 from adapters.serve.lanes import Lanes
+from adapters.serve.mllp import listener_problems, shown
+from adapters.serve.switching import Switching
 from adapters.settings import rules_of, site_of, told
 from adapters.store import KeyRing, open_store
 from adapters.wiring import SystemClock, Wired, name_problems
 
 CONFORM_SECONDS = 5
 """What hl7apy may take for one message; it runs in a process of its own because hostile input costs it minutes."""
-REFUSALS: Final = {
-    Condition.PROCESSING_ID.value: "its processing id (MSH-11) is not the one that the feed takes",
-    Condition.VERSION.value: "MSH-12 is no version 2.x",
-}
-"""Why a message of a file is not stored, in words."""
 
 
 def init(store: Store = None, site: SiteFile = None, mappings: Mappings = None, keys: Keys = None) -> None:
@@ -64,12 +63,15 @@ def ingest(
 ) -> None:
     """Take files as if they had come by the wire; a line a message: accepted, duplicate, parked."""
     found = _files(paths, (".hl7", ".json", ".ndjson"))
-    with open_program(store, site, mappings, now, keys) as wired:
+    with open_program(store, site, mappings, now, keys, writes=True) as wired:
         if feed and wired.site.feed(feed) is None:
             raise typer.BadParameter(f"the site has no feed {feed!r}")
         rows: list[dict[str, object]] = []
         faults: list[str] = []
         for path in found:
+            if path.suffix.lower() == ".ndjson":
+                rows += bulk.rows(wired, path, _fhir_feed(wired, feed))
+                continue
             rows += [
                 {"file": path.name, "message": number, **_stored(wired, intake)}
                 for number, intake in enumerate(_intakes(wired, path, feed, faults), 1)
@@ -92,7 +94,7 @@ def ingest(
 
 def _stored(wired: Wired, intake: Intake) -> dict[str, object]:
     if intake.receipt is None:
-        return {"entry": None, "outcome": "refused", "why": REFUSALS.get(intake.refusal, intake.refusal)}
+        return {"entry": None, "outcome": "refused", "why": intake.refusal}
     received = wired.store.receive(intake.receipt)
     return {"entry": received.entry, "outcome": "duplicate" if received.repeated else "accepted", "why": None}
 
@@ -125,14 +127,18 @@ def _intakes(wired: Wired, path: Path, feed: str, faults: list[str]) -> Iterable
         batch = split_batch(body)
         faults += [f"{path.name}: {problem.where}: {problem.words}" for problem in batch.problems]
         for number, message in enumerate(batch.messages, 1):
-            yield receive_v2(message, listener=feed or "file", peer="", site=wired.site, now=now, ack_id=f"F{number}")
+            yield receive_v2(message, listener=feed or "file", peer=None, site=wired.site, now=now, ack_id=f"F{number}")
         return
+    if body.strip():
+        yield receive_fhir(body, feed=_fhir_feed(wired, feed), path_type="", method="POST", now=now)
+
+
+def _fhir_feed(wired: Wired, feed: str) -> str:
+    """The feed named, else the site's first of FHIR; refuses where there is none."""
     name = feed or next((f.name for f in wired.site.feeds if f.media == "fhir"), "")
     if not name:
         raise refuse(("the site file has no FHIR feed",))
-    for document in body.splitlines() if suffix == ".ndjson" else [body]:
-        if document.strip():
-            yield receive_fhir(document, feed=name, path_type="", method="POST", now=now)
+    return name
 
 
 def run_due(
@@ -143,9 +149,10 @@ def run_due(
     keys: Keys = None,
 ) -> None:
     """Do what is due now: read what waits, build and send claims, ask for pended answers."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        lanes_of(wired).work()
-        lanes_of(wired).run_due(wired.clock.now())
+    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+        lanes = lanes_of(wired)
+        lanes.work()
+        lanes.run_due(wired.clock.now())
         wired.store.seal(wired.clock.now())
 
 
@@ -158,7 +165,7 @@ def submit(
     keys: Keys = None,
 ) -> None:
     """Send the claims that are ready."""
-    with open_program(store, site, mappings, now, keys) as wired:
+    with open_program(store, site, mappings, now, keys, writes=not dry_run) as wired:
         if not dry_run:
             lanes_of(wired).send(wired.clock.now())
             return
@@ -188,7 +195,7 @@ def replay(
     keys: Keys = None,
 ) -> None:
     """Read parked messages again, once what parked them is mended."""
-    with open_program(store, site, mappings, now, keys) as wired:
+    with open_program(store, site, mappings, now, keys, writes=True) as wired:
         unknown = [id for id in ids if not wired.store.unpark(id)]
         lanes_of(wired).work()
         again = {parked.entry: parked.reason for parked in wired.store.parked()}
@@ -199,8 +206,10 @@ def replay(
 
 
 def lanes_of(wired: Wired) -> Lanes:
-    """The lanes of the program, for one command."""
-    return Lanes(wired.store, wired.house, wired.payers, wired.clock)
+    """The lanes of the program, for one command; stepped again first where other tables have come into force."""
+    lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
+    Switching(wired, lanes).once()
+    return lanes
 
 
 def conform(
@@ -228,8 +237,22 @@ def conform(
         show.table("Conformance", ("code", "where", "times"), tally(reports), right=("times",))
 
 
+def _of_listeners(site: Site) -> Iterable[str]:
+    """A line for each listener; what keeps it from starting, or will within thirty days."""
+    problems = list(listener_problems(site.listeners))
+    for one in site.listeners:
+        ends = certificate_ends(one.tls) if one.tls else {}
+        until = f", certificate until {ends['certificate']:%Y-%m-%d}" if "certificate" in ends else ""
+        typer.echo(f"listener {one.name}: {one.host} port {one.port}, {'tls' if one.tls else 'plain'}{until}")
+        if note := shown(one):
+            typer.echo(f"note: {note}")
+        if one.tls:
+            problems += [f"listener {one.name}: {said}" for said in expiry_problems(one.tls, SystemClock().now())]
+    return problems
+
+
 def doctor(store: Store = None, site: SiteFile = None, mappings: Mappings = None, keys: Keys = None) -> None:
-    """Check the set-up: names, rules, site file, keys, store, clock, disk."""
+    """Check the set-up: names, rules, site file, certificates, keys, store, clock, disk."""
     said = settings(store, site, mappings, keys)
     problems: list[str] = list(name_problems())
     typer.echo(f"python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}")
@@ -240,6 +263,7 @@ def doctor(store: Store = None, site: SiteFile = None, mappings: Mappings = None
         problems += [told(problem, said.mappings) for problem in stale]
         site_now = site_of(said.site, rules)
         typer.echo(f"site {site_now.name}, {len(site_now.feeds)} feeds, {len(site_now.payers)} payers")
+        problems += _of_listeners(site_now)
         with open_store(said.store, KeyRing.load(said.keys), SystemClock()) as opened:
             typer.echo(f"store {said.store}: {opened.counts()}")
     except BadSetup as bad:

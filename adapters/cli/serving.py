@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from adapters.cli.options import Keys, Mappings, SiteFile, Store, open_program, refuse
+from adapters.serve.lanes import Lanes
 from adapters.serve.links import Links
 from adapters.serve.logs import configure
 from adapters.serve.server import ROLES, serve_all
+from adapters.serve.switching import Switching
 from fhir_server_stub.scenario import ScenarioError
 from fhir_server_stub.server import load
 from fhir_server_stub.server import serve as serve_stub
@@ -22,7 +25,9 @@ Roles = Annotated[str, typer.Option("--role", help="Comma-separated: intake, wor
 def serve(
     role: Roles = EVERYTHING,
     host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.")] = "127.0.0.1",
-    mllp_port: Annotated[int, typer.Option("--mllp-port", help="Port of HL7 v2 over MLLP.")] = 2575,
+    mllp_port: Annotated[
+        int, typer.Option("--mllp-port", help="Port of HL7 v2 over MLLP, where the site lists no listeners.")
+    ] = 2575,
     http_port: Annotated[int, typer.Option("--http-port", help="Port of FHIR and HL7 over HTTP.")] = 8000,
     health_port: Annotated[int, typer.Option("--health-port", help="Port of health and metrics.")] = 8080,
     fhir_feed: Annotated[str, typer.Option("--fhir-feed", help="The feed that FHIR comes from.")] = "",
@@ -36,20 +41,26 @@ def serve(
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
         raise typer.BadParameter(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
-    with open_program(store, site, mappings, None, keys, create=True) as wired:
+    steps = bool(set(roles) - {"intake"})
+    with open_program(store, site, mappings, None, keys, create=True, writes=True, steps=steps) as wired:
         configure(wired.settings.log_level)
-        serve_all(
-            wired,
-            roles,
-            host=host,
-            mllp_port=mllp_port,
-            http_port=http_port,
-            health_port=health_port,
-            fhir_feed=fhir_feed,
-            links=Links(wired.random_token),
-            log_level=wired.settings.log_level,
-            tell=lambda link: typer.echo(f"pages, by a link that works once within 15 minutes: {link}"),
-        )
+        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
+        switching = Switching(wired, lanes, steps="worker" in roles)
+        watched = switching.going_on() if {"worker", "payer"} & set(roles) else contextlib.nullcontext()
+        with watched:
+            serve_all(
+                wired,
+                roles,
+                lanes=lanes,
+                host=host,
+                mllp_port=mllp_port,
+                http_port=http_port,
+                health_port=health_port,
+                fhir_feed=fhir_feed,
+                links=Links(wired.random_token),
+                log_level=wired.settings.log_level,
+                tell=lambda link: typer.echo(f"pages, by a link that works once within 15 minutes: {link}"),
+            )
 
 
 def stub(

@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
+from adapters.model.listening import LARGEST_FRAME, Listening
 
 
 class Setting(StrEnum):
@@ -142,6 +143,19 @@ class Feed:
     """The site's name of the authority whose MRN this feed sends where it names none we know."""
     person_aliases: Mapping[str, str] = field(default_factory=dict)
     """Assigning authority or identifier system as sent → the site's name of it."""
+    sending_facilities: tuple[str, ...] = ()
+    """Allowed MSH-4, empty for any."""
+    types: tuple[str, ...] = ()
+    """Allowed MSH-9, as `DFT` or `ADT^A08`, empty for any; others are answered with AR."""
+    certificates: tuple[str, ...] = ()
+    """Names of the client certificates that may speak for it; nobody else may then, but for files. Empty for any."""
+    frame_bytes: int = LARGEST_FRAME
+    """Longest message or batch in bytes; a longer one is answered with AE."""
+    application_ack: str = "never"
+    """The application acknowledgement that an enhanced-mode sender asks for beside its commit acknowledgement: `never`,
+    or `after-work`: on the same connection, once the message has been worked or parked."""
+    batch_answer: str = "one"
+    """A batch gets `one` acknowledgement, or a batch of them, one for `each` message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +188,7 @@ class Site:
     dated_options: tuple[DatedOptions, ...] = ()
     people: Mapping[str, str] = field(default_factory=dict)
     """NPI → role (radiation-oncologist, nurse-practitioner, medical-physicist), for exams and reviews."""
+    listeners: tuple[Listening, ...] = ()
     digest: str = ""
 
     def facility(self, id: str) -> Facility | None:

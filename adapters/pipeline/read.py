@@ -15,8 +15,9 @@ from adapters.hl7v2.envelope import Unread, Unreadable, read_envelope
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.record import Captured, Parked, SubmissionNews
 from adapters.model.site import Feed, Site
+from adapters.pipeline.admit import REFUSALS, feed_of
 from adapters.pipeline.exchange import decode_exchange, intended, interpret
-from adapters.pipeline.receive import FRAGMENT, feed_of
+from adapters.pipeline.receive import FRAGMENT, REFUSED
 from adapters.rules import Ruleset
 
 
@@ -40,6 +41,9 @@ def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
         return ReadEntry(entry)
     if entry.media == FRAGMENT:
         return ReadEntry(entry, parked=Parked(entry.id, "broken-frame", "the connection brought no whole frame"))
+    if entry.media.startswith(REFUSED):
+        # Answered with AR or AE, so its sender knows that it was not taken; it is never read, whatever the site says now.
+        return ReadEntry(entry, parked=Parked(entry.id, *REFUSALS[entry.media.partition(":")[2]]))
     feed = site.feed(entry.actor.partition(":")[2]) or _feed_since(entry, site)
     if isinstance(feed, Parked):
         return ReadEntry(entry, parked=feed)

@@ -2,26 +2,28 @@
 
 AA, CA and 2xx mean: the bytes are stored and synced, nothing more. What is wrong with their content becomes work here,
 never a refusal there, because a sender that is refused either skips the message or repeats it for ever
-(standards/hl7v2.md 2.2, 2.3). Refused is only what is not meant for us: the wrong processing mode, a version that is
-none, a type of resource that is not taken. That is not stored, so that nobody reads it.
+(standards/hl7v2.md 2.2, 2.3). Refused is only what is not meant for us (`pipeline.admit`): of HL7 v2 it is kept unread
+and parked; a FHIR resource of a type that is not taken is not stored.
 """
 
 from __future__ import annotations
 
 import hashlib
-import re
-import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
 from adapters.fhir import wire
-from adapters.fhir.outcome import operation_outcome, received
+from adapters.fhir.bundle import VALID_ID, given_id
+from adapters.fhir.condition import problem_of
+from adapters.fhir.outcome import etag, operation_outcome, received
 from adapters.fhir.problem import Problem, Refused
-from adapters.hl7v2.ack import AckError, Condition, Verdict, acknowledge, wants_accept
-from adapters.hl7v2.envelope import Envelope, Unread, Unreadable, read_envelope
+from adapters.hl7v2.ack import Verdict, acknowledge, acknowledge_batch, wants_accept, wants_application
+from adapters.hl7v2.envelope import Envelope, Unreadable
 from adapters.model.journal import JournalKind
-from adapters.model.site import Feed, Site
+from adapters.model.site import Site
+from adapters.pipeline.admit import Admission, admit
 from adapters.ports import Receipt
 
 FHIR_TYPES: Final = (
@@ -32,22 +34,21 @@ FHIR_TYPES: Final = (
     "DocumentReference",
     "Encounter",
     "MedicationAdministration",
+    "MedicationDispense",
+    "MedicationRequest",
     "Patient",
     "Procedure",
     "ServiceRequest",
 )
 """Types of resource that are taken one by one. Answers of payers are taken from the payer's own channel only."""
 
-_VERSION: Final = re.compile(r"2\.[0-9](\.[0-9])?")
-_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
+_ANSWERS: Final = ("ACK", "MCF", "NAK")
 _LONGEST_CONTROL: Final = 199
-_RESOURCES: Final = uuid.UUID("a4a5f0c6-1e0b-5d0c-8f53-0f3f7a0f9d21")
-"""Namespace of the ids that are given to resources which came without one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What to store and what to answer. Without a receipt nothing is stored and the answer is a refusal."""
+    """What to store and what to answer. Without a receipt (FHIR only) nothing is stored and the answer is a refusal."""
 
     receipt: Receipt | None
     feed: str | None
@@ -57,41 +58,74 @@ class Intake:
     """HTTP status."""
     location: str = ""
     """Of a resource taken by POST: `Type/id`."""
+    etag: str = ""
+    """Of a resource taken by itself (`outcome.etag`)."""
     refusal: str = ""
-    """Why it is not stored, as a stable code for counters."""
+    """Why it is not taken, as a stable code for counters: a condition of table 0357, or a word of ours for FHIR."""
+    later: Envelope | None = field(default=None, repr=False)
+    """The message that an application acknowledgement follows when it is worked."""
 
 
-def receive_v2(payload: bytes, *, listener: str, peer: str, site: Site, now: datetime, ack_id: str) -> Intake:
+def receive_v2(
+    payload: bytes,
+    *,
+    listener: str,
+    peer: str | None,
+    site: Site,
+    now: datetime,
+    ack_id: str,
+    feeds: Sequence[str] = (),
+) -> Intake:
     """A message (or batch) of HL7 v2 as it came out of its frame.
 
-    `listener` is the name of the feed that the listener is for, or any other name of it; `peer` the authenticated
-    sender, empty when there is none. `now` is aware, `ack_id` the acknowledgement's own MSH-10. Never raises on
-    content: what has no readable MSH is stored as well, and parked when it is read.
+    `listener` is the name of the listener, or of the feed that it is for; `peer` the authenticated sender, empty when
+    there is none, None for a file; `feeds` those that may come by the listener, empty for all. `now` is aware, `ack_id`
+    the acknowledgement's own MSH-10. Never raises on content: what has no readable MSH is stored as well, and parked
+    when it is read; so is what is refused, under a channel of its own, so that it is taken when it comes again after
+    the site file was mended.
     """
-    subject = read_envelope(payload)
+    found = admit(payload, site=site, listener=listener, peer=peer, feeds=feeds)
+    subject = found.subject
     header = subject.header if isinstance(subject, Unreadable) else subject
-    feed = feed_of(site, header, listener)
-    verdict, error = _verdict(subject, header, feed)
-    code = wants_accept(subject, verdict)
-    answer = b"" if code is None else acknowledge(subject, code, now=now, control_id=ack_id, error=error)
-    name = feed.name if feed else None
-    if verdict is Verdict.REFUSED:
-        return Intake(None, name, answer, 200, refusal=error.condition.value if error else "refused")
+    name = found.feed.name if found.feed else None
+    channel = f"{listener}|{peer}" if peer else listener
     receipt = Receipt(
         kind=JournalKind.MESSAGE,
-        channel=f"{listener}|{peer}" if peer else listener,
+        channel=f"{channel}|{REFUSED}" if found.refusal else channel,
         sender=f"{header.sending_application}|{header.sending_facility}" if header else "",
         actor=f"feed:{name or ''}",
-        media="hl7v2",
+        media=f"{REFUSED}:{found.refusal}" if found.refusal else "hl7v2",
         control=subject.control_id[:_LONGEST_CONTROL],
         digest=hashlib.sha256(payload).hexdigest(),
         body=payload,
-        answer=answer,
+        answer=_answer(found, now, ack_id),
         at=now,
     )
-    return Intake(receipt, name, answer)
+    return Intake(receipt, name, receipt.answer, refusal=found.refusal, later=_later(found))
 
 
+def _answer(found: Admission, now: datetime, ack_id: str) -> bytes:
+    subject = found.subject
+    if isinstance(subject, Envelope) and subject.message_type in _ANSWERS and subject.accept_ack.upper() in ("", "NE"):
+        return b""  # an acknowledgement of an acknowledgement would go to and fro for ever
+    if found.parts and found.verdict is Verdict.STORED and found.feed is not None and found.feed.batch_answer == "each":
+        return acknowledge_batch(subject, found.parts, now=now, control_id=ack_id)
+    code = wants_accept(subject, found.verdict)
+    return b"" if code is None else acknowledge(subject, code, now=now, control_id=ack_id, error=found.error)
+
+
+def _later(found: Admission) -> Envelope | None:
+    """The message to which an application acknowledgement is owed once it is worked, where the feed says so."""
+    subject = found.subject
+    if found.verdict is not Verdict.STORED or isinstance(subject, Unreadable) or found.feed is None:
+        return None
+    if found.feed.application_ack != "after-work":
+        return None
+    return subject if any(wants_application(subject, verdict) for verdict in (Verdict.STORED, Verdict.ERROR)) else None
+
+
+REFUSED: Final = "refused"
+"""Media, with `:` and a key of `admit.REFUSALS`, of a message that was answered with AR or AE and is kept unread."""
 FRAGMENT: Final = "fragment"
 """Media of bytes that never became a message: kept for people to look at, never read."""
 
@@ -116,66 +150,45 @@ def broken_frame(kept: bytes, *, listener: str, peer: str, reason: str, now: dat
     return Intake(receipt, None, b"")
 
 
-def feed_of(site: Site, header: Envelope | None, listener: str) -> Feed | None:
-    """The feed whose applications name MSH-3, the listener's own before others; else one that takes any application."""
-    feeds = [feed for feed in site.feeds if feed.media == "hl7v2"]
-    application = header.sending_application if header else ""
-    naming = [feed for feed in feeds if application and application in feed.applications]
-    own = next((feed for feed in feeds if feed.name == listener), None)
-    if naming:
-        return own if own in naming else naming[0]
-    if header is None and own is not None:
-        return own  # nobody says who speaks, so nobody speaks for another
-    open_ = [feed for feed in feeds if not feed.applications]
-    if own is not None:
-        return own if own in open_ else None
-    return open_[0] if len(open_) == 1 else None
-
-
-def _verdict(
-    subject: Envelope | Unreadable, header: Envelope | None, feed: Feed | None
-) -> tuple[Verdict, AckError | None]:
-    """Stored, in error or refused, and why (standards/hl7v2.md 2.2)."""
-    if header is None or (isinstance(subject, Unreadable) and subject.reason is not Unread.IS_BATCH):
-        words = subject.words if isinstance(subject, Unreadable) else ""
-        missing = isinstance(subject, Unreadable) and subject.reason is Unread.NO_CONTROL_ID
-        condition = Condition.REQUIRED_FIELD if missing else Condition.SEGMENT_SEQUENCE
-        return Verdict.ERROR, AckError(condition, words, "MSH", 1, 10 if missing else 0)
-    if isinstance(subject, Unreadable):
-        return Verdict.STORED, None  # the header of a batch has neither mode nor version
-    mode = header.processing_id.upper()
-    if feed is not None and mode and mode != feed.processing:
-        words = f"this listener takes processing id {feed.processing}"
-        return Verdict.REFUSED, AckError(Condition.PROCESSING_ID, words, "MSH", 1, 11)
-    if header.version and not _VERSION.fullmatch(header.version):
-        return Verdict.REFUSED, AckError(Condition.VERSION, "MSH-12 is no version 2.x", "MSH", 1, 12)
-    return Verdict.STORED, None
-
-
-def receive_fhir(body: bytes, *, feed: str, path_type: str, method: str, now: datetime, path_id: str = "") -> Intake:
+def receive_fhir(
+    body: bytes,
+    *,
+    feed: str,
+    path_type: str,
+    method: str,
+    now: datetime,
+    path_id: str = "",
+    condition: str | None = None,
+) -> Intake:
     """A body that came to `[base]` (then `path_type` is `Bundle`), to `[base]/Type` or `[base]/Type/id`, or in a file
     (then it is empty, and any type is taken).
 
-    `feed` is the name of the feed. Not JSON, a name said twice, no resource: answered with 400 and an OperationOutcome,
-    and stored all the same, so that somebody sees it. A resource that does not belong to its path is refused and not stored.
+    `feed` is the name of the feed, `condition` the search of a conditional create or update. Not JSON, a name said
+    twice, no resource: answered with 400 and an OperationOutcome, and stored all the same, so that somebody sees it. A
+    resource that does not belong to its path is refused and not stored.
     """
     read = wire.resource(body)
     if isinstance(read, Refused):
         answer = wire.dumps(operation_outcome(read.problems))
         return Intake(_fhir_receipt(body, feed, "", answer, now), feed, answer, 400)
-    if refused := _misplaced(read, path_type, method, path_id):
+    if refused := _misplaced(read, path_type, method, path_id, condition):
         problem, status = refused
         return Intake(None, feed, wire.dumps(operation_outcome((problem,))), status, refusal=problem.code)
-    answer = wire.dumps(received(read))
+    digest = hashlib.sha256(body).hexdigest()
+    answer = wire.dumps(received(read, digest))
     receipt = _fhir_receipt(body, feed, _control_of(read), answer, now)
-    if method == "PUT" or read["resourceType"] == "Bundle":
+    if read["resourceType"] == "Bundle":
         return Intake(receipt, feed, answer)
+    if method == "PUT":
+        return Intake(receipt, feed, answer, etag=etag(read))
     id = read.get("id")
-    given = id if isinstance(id, str) and _ID.fullmatch(id) else str(uuid.uuid5(_RESOURCES, f"{feed}|{receipt.digest}"))
-    return Intake(receipt, feed, answer, 201, f"{read['resourceType']}/{given}")
+    given = id if isinstance(id, str) and VALID_ID.fullmatch(id) else given_id(digest, "")
+    return Intake(receipt, feed, answer, 201, f"{read['resourceType']}/{given}", etag=etag(read))
 
 
-def _misplaced(read: wire.JsonObject, path_type: str, method: str, path_id: str) -> tuple[Problem, int] | None:
+def _misplaced(
+    read: wire.JsonObject, path_type: str, method: str, path_id: str, condition: str | None
+) -> tuple[Problem, int] | None:
     kind = read["resourceType"]
     if not path_type:
         return None
@@ -183,7 +196,9 @@ def _misplaced(read: wire.JsonObject, path_type: str, method: str, path_id: str)
         return Problem("not-supported", "this type of resource is not taken here"), 404
     if kind != path_type:
         return Problem("business-rule", "the body is another type of resource than its path", "resourceType"), 400
-    if method == "PUT" and read.get("id") != path_id:
+    if condition is not None and (problem := problem_of(read, condition)):
+        return problem, 412
+    if method == "PUT" and condition is None and read.get("id") != path_id:
         return Problem("business-rule", "the id in the body is not that of the path", f"{path_type}.id"), 400
     return None
 

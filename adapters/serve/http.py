@@ -20,9 +20,10 @@ from adapters.fhir.claim import document
 from adapters.fhir.outcome import operation_outcome
 from adapters.fhir.problem import Problem
 from adapters.hl7v2.mllp import CR, END, START
+from adapters.model.listening import LARGEST_FRAME
 from adapters.model.site import PayerEndpoint
 from adapters.pipeline.receive import FHIR_TYPES, Intake, receive_fhir, receive_v2
-from adapters.serve import page
+from adapters.serve import fhir_doors, page
 from adapters.serve.capabilities import capabilities
 from adapters.serve.intake import Reception, ack_id, nobody
 from adapters.serve.links import Links
@@ -30,7 +31,7 @@ from adapters.serve.middleware import Contained
 from adapters.serve.wired import Wired
 
 LARGEST_BODY: Final = 16 * 1024 * 1024
-"""Bytes of a body; more are refused while they come."""
+"""Bytes of a FHIR body; more are refused while they come. Of HL7 v2 as many as the feed may send that may send most."""
 BODY_SECONDS: Final = 30.0
 """How long a whole body may take."""
 FHIR: Final = "application/fhir+json"
@@ -79,12 +80,14 @@ def _fhir_feed(wired: Wired, name: str) -> str:
 
 
 def _v2_routes(app: FastAPI, wired: Wired, reception: Reception) -> None:
+    largest = max((feed.frame_bytes for feed in wired.site.feeds if feed.media == "hl7v2"), default=LARGEST_FRAME)
+
     @app.post("/hl7v2")
     async def hl7v2(request: Request) -> Response:
         """HL7 over HTTP: one message (or batch) in, its acknowledgement out."""
         if _media(request) not in _V2_TYPES:
             raise _Refusal(415, "not-supported", f"the body must be {_V2}")
-        payload = await _body(request)
+        payload = await _body(request, largest)
         if payload.startswith(START):  # some senders leave the frame of MLLP around it
             payload = payload[1:].removesuffix(END + CR).removesuffix(END)
         intake = receive_v2(payload, listener="http", peer="", site=wired.site, now=wired.clock.now(), ack_id=ack_id())
@@ -93,26 +96,30 @@ def _v2_routes(app: FastAPI, wired: Wired, reception: Reception) -> None:
 
 
 def _fhir_routes(app: FastAPI, wired: Wired, reception: Reception, feed: str) -> None:
-    async def take(request: Request, path_type: str, path_id: str = "") -> Response:
+    async def take(request: Request, path_type: str, path_id: str = "", condition: str | None = None) -> Response:
         if not feed:
             raise _Refusal(404, "not-supported", "the site has no FHIR feed")
         if _media(request) not in _JSON:
             raise _Refusal(415, "not-supported", f"the body must be {FHIR}")
         intake = receive_fhir(
-            await _body(request),
+            await _body(request, LARGEST_BODY),
             feed=feed,
             path_type=path_type,
             path_id=path_id,
             method=request.method,
             now=wired.clock.now(),
+            condition=condition,
         )
         answer = await _taken(reception, intake, "fhir")
         headers = {"Location": f"{_base(request)}/{intake.location}"} if intake.location else {}
+        headers |= {"ETag": intake.etag} if intake.etag else {}
         return Response(answer, intake.status, headers, FHIR)
 
     @app.get("/fhir/metadata")
     async def metadata() -> Response:
         return _resource(capabilities(wired.clock.now(), takes=FHIR_TYPES if feed else ()))
+
+    app.include_router(fhir_doors.router(take, lambda status, p: _Refusal(status, p.code, p.text)))
 
     @app.post("/fhir")
     @app.post("/fhir/")
@@ -121,10 +128,12 @@ def _fhir_routes(app: FastAPI, wired: Wired, reception: Reception, feed: str) ->
 
     @app.post("/fhir/{kind}")
     async def create(kind: str, request: Request) -> Response:
-        return await take(request, kind)
+        return await take(request, kind, condition=fhir_doors.conditional_create(request))
 
     @app.put("/fhir/{kind}/{id}")
     async def update(kind: str, id: str, request: Request) -> Response:
+        if problem := fhir_doors.precondition(request):
+            raise _Refusal(412, problem.code, problem.text)
         return await take(request, kind, id)
 
     @app.get("/fhir/Claim/{id}")
@@ -149,23 +158,23 @@ def _claim(wired: Wired, id: str) -> wire.JsonObject | None:
 
 async def _taken(reception: Reception, intake: Intake, media: str) -> bytes:
     try:
-        return await reception.take(intake, media)
+        return (await reception.take(intake, media)).answer
     except StoreDown:
         raise _Refusal(503, "store-down", "the store is down; nothing was taken, send it again later") from None
 
 
-async def _body(request: Request) -> bytes:
+async def _body(request: Request, largest: int) -> bytes:
     """The body, refused as soon as it is known to be too large or too slow."""
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:12]) > LARGEST_BODY:
-        raise _Refusal(413, "too-long", f"the body has more than {LARGEST_BODY} bytes")
+    if declared.isdecimal() and int(declared[:12]) > largest:
+        raise _Refusal(413, "too-long", f"the body has more than {largest} bytes")
     read = bytearray()
     try:
         async with asyncio.timeout(BODY_SECONDS):
             async for piece in request.stream():
                 read += piece
-                if len(read) > LARGEST_BODY:
-                    raise _Refusal(413, "too-long", f"the body has more than {LARGEST_BODY} bytes")
+                if len(read) > largest:
+                    raise _Refusal(413, "too-long", f"the body has more than {largest} bytes")
     except TimeoutError:
         raise _Refusal(408, "throttled", "the body took too long") from None
     return bytes(read)

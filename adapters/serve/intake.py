@@ -25,12 +25,17 @@ class Reception:
         self._wired = wired
         self._wake = wake
 
-    async def take(self, intake: Intake, media: str) -> bytes:
-        """The answer to give: of a resend the one given the first time. Raises `StoreDown`: then give none."""
-        if intake.receipt is None:
+    async def take(self, intake: Intake, media: str) -> Received:
+        """The entry with the answer to give: of a resend the one given the first time.
+
+        Raises `StoreDown`: then give none.
+        """
+        if intake.refusal:
+            digest = intake.receipt.digest if intake.receipt else ""
             metrics.REFUSED.labels(media, intake.refusal).inc()
-            log().warning("refused", media=media, code=intake.refusal, feed=intake.feed or "")
-            return intake.answer
+            log().warning("refused", media=media, code=intake.refusal, feed=intake.feed or "", digest=digest)
+        if intake.receipt is None:
+            return Received("", intake.answer)
         received = await self._stored(intake.receipt)
         metrics.RECEIVED.labels(media).inc()
         if received.repeated:
@@ -47,7 +52,7 @@ class Reception:
             control_reused=received.control_reused,
         )
         self._wake()
-        return received.answer
+        return received
 
     async def _stored(self, receipt: Receipt) -> Received:
         try:

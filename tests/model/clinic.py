@@ -125,7 +125,7 @@ def site(
         facilities=places,
         payers=(payer("first", kind, "FIRST HEALTH"), payer("second", other, "SECOND HEALTH")),
         feeds=(
-            Feed("rt", "hl7v2", "mosaiq-dft", ZONE.key, places[0].id),
+            Feed("rt", "hl7v2", "example-dft-zseg", ZONE.key, places[0].id),
             Feed("ehr", "fhir", "codex-rt", ZONE.key, places[0].id),
         ),
         families=tuple(families),

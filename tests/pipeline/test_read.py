@@ -12,7 +12,8 @@ import pytest
 from adapters.model.claim import ClaimEvent
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.pipeline import Exchange, encode_exchange, read
-from adapters.pipeline.receive import FRAGMENT
+from adapters.pipeline.admit import REFUSALS
+from adapters.pipeline.receive import FRAGMENT, REFUSED
 from tests.model.clinic import rules, site
 
 AT = datetime(2026, 1, 5, 20, tzinfo=UTC)
@@ -94,6 +95,14 @@ def test_a_broken_frame_is_parked() -> None:
     found = read(entry(JournalKind.MESSAGE, b"MSH|", "feed:rt", FRAGMENT), rules(), site())
     assert found.parked is not None
     assert found.parked.reason == "broken-frame"
+
+
+@pytest.mark.parametrize(("condition", "reason"), [(key, said[0]) for key, said in REFUSALS.items()])
+def test_what_was_refused_is_parked_and_never_read(condition: str, reason: str) -> None:
+    """Its sender was told that it was not taken, so it stays unread whatever the site says later."""
+    found = read(entry(JournalKind.MESSAGE, DFT, "feed:rt", f"{REFUSED}:{condition}"), rules(), site())
+    assert found.parked is not None
+    assert (found.parked.reason, found.captured) == (reason, ())
 
 
 def test_an_answer_is_news_of_its_claim() -> None:

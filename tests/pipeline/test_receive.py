@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -41,7 +42,7 @@ def body(**over: str) -> bytes:
     return (HEAD.format(**said) + "\rPID|1||77\r").encode()
 
 
-def take(payload: bytes, listener: str = "rad", where: Site | None = None, peer: str = ""):
+def take(payload: bytes, listener: str = "rad", where: Site | None = None, peer: str | None = ""):
     return receive_v2(payload, listener=listener, peer=peer, site=where or site(), now=NOW, ack_id="A1")
 
 
@@ -69,9 +70,11 @@ def test_every_type_is_taken(kind):
 
 
 @pytest.mark.parametrize("mode", ["T", "D", "t", "T^A"])
-def test_another_processing_mode_is_refused_and_not_stored(mode):
-    taken = take(body(mode=mode))
-    assert (code(taken), taken.receipt, taken.refusal) == ("AR", None, "202")
+def test_another_processing_mode_is_refused_and_kept_unread(mode):
+    taken = take(body(mode=mode), peer="cn=bay")
+    assert (code(taken), taken.refusal) == ("AR", "202")
+    assert (taken.receipt.media, taken.receipt.body) == ("refused:202", body(mode=mode))
+    assert taken.receipt.channel == "rad|cn=bay|refused", "the same bytes are taken once the site is mended"
     assert b"ERR||MSH^1^11|202^" in taken.answer
 
 
@@ -93,7 +96,7 @@ def test_versions_that_are_read(version):
 @pytest.mark.parametrize("version", ["3.0", "v2.5", "2", "2.5.1.1", "R4", "garbage"])
 def test_a_version_that_is_none_is_refused(version):
     taken = take(body(version=version))
-    assert (code(taken), taken.receipt, taken.refusal) == ("AR", None, "203")
+    assert (code(taken), taken.receipt.media, taken.refusal) == ("AR", "refused:203", "203")
 
 
 def test_no_control_id_is_an_error_and_kept_all_the_same():
@@ -149,10 +152,137 @@ def test_a_stranger_is_stored_for_nobody():
     assert (code(taken), taken.feed, taken.receipt.actor) == ("AA", None, "feed:")
 
 
+def door(feed_: Feed, **over: object) -> Site:
+    """A site of one feed with these settings of its way in."""
+    return site(replace(feed_, **over))
+
+
+@pytest.mark.parametrize(
+    ("types", "kind", "expected"),
+    [
+        (("DFT",), "DFT^P03", ("AA", "")),
+        (("DFT", "ADT^A08"), "ADT^A08^ADT_A01", ("AA", "")),
+        (("DFT", "ADT^A08"), "ADT^A01", ("AR", "201")),
+        (("DFT",), "ORU^R01", ("AR", "200")),
+        (("DFT",), "", ("AR", "200")),
+        ((), "ZZZ^Z99", ("AA", "")),
+    ],
+)
+def test_a_feed_sends_its_types_only(types, kind, expected):
+    taken = take(body(type=kind), where=door(feed("rad"), types=types))
+    assert (code(taken), taken.refusal) == expected
+
+
+@pytest.mark.parametrize(
+    ("peer", "app", "expected"),
+    [
+        ("bay", "QBAY", "AA"),
+        ("hill", "QBAY", "AR"),
+        ("", "QBAY", "AR"),
+        ("bay", "OTHER", "AR"),
+        (None, "QBAY", "AA"),
+        (None, "OTHER", "AA"),
+    ],
+)
+def test_a_certificate_speaks_for_its_senders(peer, app, expected):
+    where = door(feed("rad", "hl7v2", "QBAY"), certificates=("bay",))
+    taken = take(body(app=app), "engine", where, peer)
+    assert code(taken) == expected
+    assert taken.refusal == ("204" if expected == "AR" else "")
+
+
+def test_of_two_hospitals_with_one_application_the_certificate_tells():
+    bay = replace(feed("bay", "hl7v2", "EPIC"), certificates=("bay",))
+    hill = replace(feed("hill", "hl7v2", "EPIC"), certificates=("hill",))
+    assert take(body(app="EPIC"), "engine", site(bay, hill), "bay").feed == "bay"
+    assert take(body(app="EPIC"), "engine", site(bay, hill), "hill").feed == "hill"
+
+
+def test_a_feed_is_of_its_facilities():
+    bay = replace(feed("bay", "hl7v2", "EPIC"), sending_facilities=("BAY",))
+    hill = replace(feed("hill", "hl7v2", "EPIC"), sending_facilities=("HILL",))
+    assert take(body(app="EPIC"), "mllp", site(bay, hill)).feed == "bay"
+    assert take(body(app="EPIC").replace(b"|BAY|ONCO", b"|HILL|ONCO"), "mllp", site(bay, hill)).feed == "hill"
+    nobody = take(body(app="EPIC").replace(b"|BAY|ONCO", b"|VALE|ONCO"), "mllp", site(bay, hill))
+    assert (code(nobody), nobody.feed) == ("AA", None)
+
+
+def test_a_listener_takes_its_feeds_only():
+    where = site(feed("a", "hl7v2", "QBAY"), feed("b", "hl7v2", "OTHER"))
+
+    def through(app: str):
+        return receive_v2(body(app=app), listener="x", peer="", site=where, now=NOW, ack_id="A1", feeds=("b",))
+
+    assert code(through("OTHER")) == "AA"
+    assert (code(through("QBAY")), through("QBAY").refusal) == ("AR", "204")
+
+
+def test_a_message_longer_than_its_feed_may_send_gets_an_error():
+    taken = take(body(), where=door(feed("rad"), frame_bytes=20))
+    assert (code(taken), taken.refusal, taken.receipt.media) == ("AE", "104", "refused:104")
+
+
+@pytest.mark.parametrize(
+    ("inside", "expected"),
+    [
+        ({}, ("AA", "")),
+        ({"app": "OTHER"}, ("AR", "204")),
+        ({"app": ""}, ("AA", "")),
+        ({"mode": "T"}, ("AR", "202")),
+        ({"version": "3"}, ("AR", "203")),
+    ],
+)
+def test_a_batch_is_refused_for_what_is_in_it(inside, expected):
+    batch = b"BHS|^~\\&|QBAY|BAY|||||||B1\r" + body() + body(control="C2", **inside) + b"BTS|2\r"
+    taken = take(batch, where=site(feed("rad", "hl7v2", "QBAY")))
+    assert (code(taken), taken.refusal) == expected
+
+
+def test_each_message_of_a_batch_is_answered_where_the_feed_says_so():
+    batch = b"BHS|^~\\&|QBAY|BAY|ONCO|BAY|||||B1\r" + body() + body(control="") + body(control="C3") + b"BTS|3\r"
+    answer = take(batch, where=door(feed("rad"), batch_answer="each")).answer.decode().split("\r")
+    assert [line[:3] for line in answer] == ["BHS", "MSH", "MSA", "MSH", "MSA", "ERR", "MSH", "MSA", "BTS", ""]
+    assert answer[0] == "BHS|^~\\&|ONCO|BAY|QBAY|BAY|20260112150000+0000||||A1|B1"
+    assert [line for line in answer if line.startswith("MSA")][::2] == ["MSA|AA|C1", "MSA|AA|C3"]
+    assert answer[-2] == "BTS|3"
+    assert len({line.split("|")[9] for line in answer if line.startswith("MSH")}) == 3
+    silent = b"BHS|^~\\&|QBAY|BAY\r" + body(accept="NE") + b"BTS|1\r"
+    assert take(silent, where=door(feed("rad"), batch_answer="each")).answer == b""
+
+
+@pytest.mark.parametrize(
+    ("setting", "accept", "application", "owed"),
+    [
+        ("after-work", "AL", "AL", True),
+        ("after-work", "AL", "ER", True),
+        ("after-work", "ER", "SU", True),
+        ("after-work", "AL", "NE", False),
+        ("after-work", "NE", "AL", False),
+        ("after-work", "", "", False),
+        ("never", "AL", "AL", False),
+    ],
+)
+def test_an_application_acknowledgement_is_owed_where_both_sides_say_so(setting, accept, application, owed):
+    taken = take(body(accept=accept, application=application), where=door(feed("rad"), application_ack=setting))
+    assert (taken.later is not None) == owed
+
+
+def test_nothing_is_owed_for_what_was_refused():
+    where = door(feed("rad"), application_ack="after-work")
+    assert take(body(accept="AL", application="AL", mode="T"), where=where).later is None
+
+
+@pytest.mark.parametrize(("kind", "accept", "expected"), [("ACK^P03", "", ""), ("MCF", "NE", ""), ("ACK", "AL", "CA")])
+def test_an_acknowledgement_is_not_acknowledged_unless_it_asks(kind, accept, expected):
+    taken = take(body(type=kind, accept=accept))
+    assert code(taken) == expected
+    assert taken.receipt is not None
+
+
 @given(st.binary(max_size=200))
 def test_no_bytes_break_it(payload):
     taken = take(payload)
-    assert taken.receipt is None or taken.receipt.body == payload
+    assert taken.receipt.body == payload
     assert b"\x0b" not in taken.answer
 
 
@@ -179,14 +309,15 @@ def test_a_transaction_is_answered_entry_by_entry():
     taken = fhir(transaction(3))
     answer = json.loads(taken.answer)
     assert (taken.status, answer["resourceType"], answer["type"]) == (200, "Bundle", "transaction-response")
-    assert [entry["response"]["status"] for entry in answer["entry"]] == ["202 Accepted"] * 3
+    assert [entry["response"]["status"] for entry in answer["entry"]] == ["200 OK"] * 3
     assert (taken.receipt.control, taken.receipt.media, taken.receipt.actor) == ("D-7", "fhir", "feed:ehr")
 
 
 @pytest.mark.parametrize("kind", ["collection", "message", "history", "document"])
 def test_other_bundles_are_taken(kind):
     taken = fhir(transaction(1, kind))
-    assert (taken.status, json.loads(taken.answer)["resourceType"]) == (200, "OperationOutcome")
+    answered = "Bundle" if kind == "message" else "OperationOutcome"
+    assert (taken.status, json.loads(taken.answer)["resourceType"]) == (200, answered)
     assert taken.receipt is not None
 
 

@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import datetime as dt
 import socket
-import ssl
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future
-from pathlib import Path
+from dataclasses import replace
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from adapters.errors import BadSetup, StoreDown
+from adapters.model.listening import Listening
 from adapters.serve import metrics
 from adapters.serve.lanes import Lanes
-from adapters.serve.mllp import Limits, start_mllp
+from adapters.serve.mllp import Limits, start_listener, start_mllp
 
 START, END = b"\x0b", b"\x1c\r"
 
@@ -177,12 +172,183 @@ def test_a_control_id_used_again_keeps_both(program, listen, message):
     assert one.store.counts().journal == 2
 
 
-def test_a_test_message_is_refused_and_not_stored(program, listen, message):
+def test_a_test_message_is_refused_and_kept_unread(program, listen, message):
     one = program()
+    before = metrics.REGISTRY.get_sample_value("oncoclaims_refused_total", {"media": "hl7v2", "code": "202"}) or 0
     with talking(listen(one)) as peer:
         peer.sendall(framed(message("C1", mode="T"), message("C2")))
         assert codes(heard(peer, 2)) == [("AR", "C1"), ("AA", "C2")]
+    assert kept(one) == [("processing-id", message("C1", mode="T"))]
+    assert one.states() == ["ready"], "only the other one is billed"
+    assert (
+        metrics.REGISTRY.get_sample_value("oncoclaims_refused_total", {"media": "hl7v2", "code": "202"}) == before + 1
+    )
+
+
+def test_a_refused_message_is_taken_when_it_comes_again_after_the_site_was_mended(program, listen, message):
+    one = program()
+    body = message("C1", mode="T")
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(body) * 2)
+        assert codes(heard(peer, 2)) == [("AR", "C1")] * 2
+    assert one.store.counts().journal == 1, "the same refusal, kept once"
+    one.site = replace(one.site, feeds=tuple(replace(feed, processing="T") for feed in one.site.feeds))
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(body))
+        assert codes(heard(peer, 1)) == [("AA", "C1")]
+
+
+def test_an_acknowledgement_is_kept_and_not_acknowledged(program, listen, message):
+    one = program()
+    ack = b"MSH|^~\\&|QBAY|BAY|ONCO|BAY|20260105||ACK|K1|P|2.5.1\rMSA|AA|X1\r"
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(ack, message("C2")))
+        assert codes(heard(peer, 1)) == [("AA", "C2")]
+    assert one.store.counts().journal == 2
+
+
+def test_the_limits_of_a_listener_are_those_of_the_site_file(program, message):
+    one = program()
+    said = Listening("charges", port=0, frame_bytes=5000, connections=1, frame_seconds=9, idle_seconds=8, per_peer=3)
+    limits = Limits.of(said)
+    assert (limits.frame, limits.connections, limits.per_peer) == (5000, 1, 3)
+    assert (limits.frame_seconds, limits.idle_seconds) == (9, 8)
+    listener = start_listener(one, said)
+    try:
+        with talking(listener) as peer:
+            peer.sendall(framed(message("C1") + b"NTE|1||" + b"x" * 6000))
+            assert codes(heard(peer, 1)) == [("AE", "C1")]
+    finally:
+        listener.close()
+
+
+def test_a_message_longer_than_its_feed_may_send_gets_an_error_and_the_feed_goes_on(program, listen, message):
+    one = program()
+    one.site = replace(one.site, feeds=tuple(replace(feed, frame_bytes=2000) for feed in one.site.feeds))
+    long = message("C1", extra="NTE|1||" + "x" * 3000)
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(long, message("C2")))
+        first, second = heard(peer, 2)
+    assert codes([first, second]) == [("AE", "C1"), ("AA", "C2")]
+    assert b"|104^" in first
+    assert kept(one) == [("too-long", long)]
+
+
+def test_a_message_over_a_limit_of_content_is_acknowledged_and_parked(program, listen, message):
+    one = program()
+    many = message("C1", extra="\r".join(f"NTE|{n}" for n in range(20_001)))
+    wide = message("C2", extra="ZZZ|" + "|" * 1100)
+    often = message("C3", extra="ZZZ|" + "~" * 1100)
+    parts = message("C4", extra="ZZZ|" + "^" * 600 + "&" * 600)
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(many, wide, often, parts, message("C5")))
+        assert codes(heard(peer, 5)) == [("AA", f"C{n}") for n in range(1, 6)]
+    reasons = [reason for reason, _ in kept(one)]
+    assert reasons == ["too-many-segments", "too-many-fields", "too-many-repetitions", "too-many-parts"]
+
+
+def application(one, answer):
+    """The site's feeds, with this setting for application acknowledgements."""
+    one.site = replace(one.site, feeds=tuple(replace(feed, application_ack=answer) for feed in one.site.feeds))
+
+
+def test_the_application_acknowledgement_follows_when_the_work_is_done(program, listen, message):
+    one = program()
+    application(one, "after-work")
+    listener = listen(one, limits=Limits(later_seconds=0.01))
+    nobody = message("C2", accept="AL|AL").replace(b"CNRY-770031^^^BAY^MR", b"")
+    with talking(listener) as peer:
+        peer.sendall(framed(message("C1", accept="AL|AL"), nobody))
+        assert codes(heard(peer, 2)) == [("CA", "C1"), ("CA", "C2")]
+        peer.settimeout(0.2)
+        with pytest.raises(TimeoutError):
+            peer.recv(1)
+        peer.settimeout(5)
+        one.lanes.work()
+        later = heard(peer, 2)
+    assert sorted(codes(later)) == [("AA", "C1"), ("AE", "C2")]
+    parked = next(ack for ack in later if b"MSA|AE" in ack)
+    assert b"|no-patient|" in parked
+
+
+@pytest.mark.parametrize(
+    ("answer", "accept", "expected"),
+    [
+        ("never", "AL|AL", ["CA"]),
+        ("after-work", "AL|NE", ["CA"]),
+        ("after-work", "AL|ER", ["CA"]),
+        ("after-work", "AL|SU", ["CA", "AA"]),
+        ("after-work", "NE|AL", ["AA"]),
+        ("after-work", "", ["AA"]),
+    ],
+)
+def test_it_follows_only_where_the_site_and_the_sender_say_so(program, listen, message, answer, accept, expected):
+    one = program()
+    application(one, answer)
+    with talking(listen(one, limits=Limits(later_seconds=0.01))) as peer:
+        peer.sendall(framed(message("C1", accept=accept)))
+        first = heard(peer, 1)
+        one.lanes.work()
+        rest = heard(peer, len(expected) - 1)
+        assert [code for code, _ in codes(first + rest)] == expected
+        peer.settimeout(0.15)
+        with pytest.raises(TimeoutError):
+            peer.recv(1)
+
+
+def test_an_application_acknowledgement_that_is_not_due_in_time_is_not_given(program, listen, message):
+    one = program()
+    application(one, "after-work")
+    with talking(listen(one, limits=Limits(later_seconds=0.01, later_at_most=0.05))) as peer:
+        peer.sendall(framed(message("C1", accept="AL|AL")))
+        assert codes(heard(peer, 1)) == [("CA", "C1")]
+        time.sleep(0.2)
+        one.lanes.work()
+        peer.sendall(framed(message("C2")))
+        assert codes(heard(peer, 1)) == [("AA", "C2")], "a late one would be taken for the next message's"
+
+
+def test_a_batch_gets_a_batch_of_answers_where_the_feed_says_so(program, listen, message):
+    one = program()
+    one.site = replace(one.site, feeds=tuple(replace(feed, batch_answer="each") for feed in one.site.feeds))
+    two = message("C1", mrn="A") + message("C2", mrn="B", transaction="T2")
+    with talking(listen(one)) as peer:
+        peer.sendall(framed(b"BHS|^~\\&|QBAY|BAY|ONCO|BAY|||||B7\r" + two + b"BTS|2\r"))
+        (answer,) = heard(peer, 1)
+    segments = [line.split(b"|") for line in answer.split(b"\r") if line]
+    assert [line[0] for line in segments] == [b"BHS", b"MSH", b"MSA", b"MSH", b"MSA", b"BTS"]
+    assert segments[0][11] == b"B7"
+    assert [line[1:3] for line in segments if line[0] == b"MSA"] == [[b"AA", b"C1"], [b"AA", b"C2"]]
+    assert segments[-1][1] == b"2"
     assert one.store.counts().journal == 1
+
+
+def test_who_may_connect_is_asked_before_a_byte_is_read(program, message):
+    one = program()
+    before = faults("network-not-allowed")
+    listener = start_listener(one, Listening("charges", "0.0.0.0", 0, networks=("198.51.100.0/24",)))  # noqa: S104
+    try:
+        with talking(listener) as peer:  # this machine always may
+            peer.sendall(framed(message("C1")))
+            assert codes(heard(peer, 1)) == [("AA", "C1")]
+        if (outer := _own_address()) is None:
+            pytest.skip("this machine has no address but loopback")
+        with socket.create_connection((outer, listener.port), 5) as peer:
+            assert over(peer)
+    finally:
+        listener.close()
+    assert faults("network-not-allowed") == before + 1
+
+
+def _own_address() -> str | None:
+    """An address of this machine that is not loopback; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        address = str(probe.getsockname()[0])
+    return None if address.startswith("127.") else address
 
 
 def test_poison_is_acknowledged_and_the_feed_goes_on(program, listen, message):
@@ -441,13 +607,9 @@ def test_what_is_being_stored_is_acknowledged_before_the_end(program, message):
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.7", "example.org", ""])  # noqa: S104
-def test_beyond_this_machine_only_with_client_certificates(program, host):
-    one = program()
-    with pytest.raises(BadSetup, match="client certificates"):
-        start_mllp(one, host, 0, "charges")
-    open_to_all = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    with pytest.raises(BadSetup, match="client certificates"):
-        start_mllp(one, host, 0, "charges", tls=open_to_all)
+def test_beyond_this_machine_only_with_certificates_or_named_networks(program, host):
+    with pytest.raises(BadSetup, match="beyond this machine TLS with client certificates"):
+        start_mllp(program(), host, 0, "charges")
 
 
 def test_a_port_that_is_taken_is_said(program, listen):
@@ -455,58 +617,3 @@ def test_a_port_that_is_taken_is_said(program, listen):
     listener = listen(one)
     with pytest.raises(BadSetup, match=str(listener.port)):
         start_mllp(one, "127.0.0.1", listener.port, "charges")
-
-
-def certificate(folder: Path, name: str, issuer: tuple | None = None) -> tuple:
-    """A key and certificate in files, signed by the issuer or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer[1].subject if issuer else subject)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
-        .sign(issuer[0] if issuer else key, hashes.SHA256())
-    )
-    path = folder / f"{name}.pem"
-    path.write_bytes(
-        made.public_bytes(serialization.Encoding.PEM)
-        + key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return key, made, path
-
-
-def greeted(listener, context: ssl.SSLContext, said: bytes) -> bool:
-    """Whether the listener answers over TLS with this context."""
-    try:
-        with talking(listener) as raw, context.wrap_socket(raw, server_hostname="localhost") as peer:
-            peer.sendall(said)
-            return bool(peer.recv(1))
-    except (ssl.SSLError, ConnectionError):
-        return False
-
-
-def test_with_tls_the_certificate_is_part_of_who_sends(program, listen, message, tmp_path):
-    root = certificate(tmp_path, "root")
-    server, engine = (certificate(tmp_path, name, root) for name in ("server", "engine"))
-    asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    asking.load_cert_chain(server[2])
-    asking.load_verify_locations(root[2])
-    asking.verify_mode = ssl.CERT_REQUIRED
-    one = program()
-    listener = listen(one, tls=asking)
-    plain = ssl.create_default_context(cafile=str(root[2]))
-    assert not greeted(listener, plain, framed(message("C1")))
-    known = ssl.create_default_context(cafile=str(root[2]))
-    known.load_cert_chain(engine[2])
-    with talking(listener) as raw, known.wrap_socket(raw, server_hostname="localhost") as peer:
-        peer.sendall(framed(message("C1")))
-        assert codes(heard(peer, 1)) == [("AA", "C1")]
-    (line,) = one.store.messages()
-    assert line.channel == "charges|engine"

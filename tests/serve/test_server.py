@@ -12,11 +12,13 @@ import signal
 import socket
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 import structlog
 
 from adapters.errors import BadSetup
+from adapters.model.listening import Listening, TlsFiles
 from adapters.serve import logs, server
 from adapters.serve.http import create_app
 from adapters.serve.server import serve_all, serving
@@ -124,6 +126,36 @@ def test_only_the_roles_asked_for_run(program, stream, message):
         return get(health, "/healthz")
 
     assert run(one, act, roles=("worker",)) == [(200, b"alive\n")]
+
+
+def test_the_listeners_are_those_of_the_site_file(program, stream, message):
+    one = program()
+    first, second = ports(2)
+    vpn = Listening("vpn", "0.0.0.0", second, networks=("198.51.100.0/24",))  # noqa: S104
+    one.site = replace(one.site, listeners=(Listening("inside", port=first), vpn))
+
+    def act(mllp, _web, health):
+        with pytest.raises(ConnectionRefusedError):
+            send(mllp, message())
+        assert b"MSA|AA|C1" in send(first, message("C1"))
+        assert b"MSA|AA|C2" in send(second, message("C2"))
+        return get(health, "/readyz")
+
+    note = f"note: plain MLLP on 0.0.0.0 port {second}, open to 198.51.100.0/24\n"
+    assert run(one, act, roles=("intake",)) == [(200, f"ready\n{note}".encode())]
+    assert {line.channel for line in one.store.messages()} == {"inside", "vpn"}
+    (warned,) = [json.loads(line) for line in stream.getvalue().splitlines() if "beyond this machine" in line]
+    assert (warned["level"], warned["listener"], warned["host"]) == ("warning", "vpn", "198.51.100.0/24")
+
+
+def test_no_listener_starts_where_one_cannot(program, stream, tmp_path):
+    one = program()
+    files = TlsFiles(*(str(tmp_path / name) for name in ("a.pem", "a.key", "ca.pem")))
+    one.site = replace(one.site, listeners=(Listening("inside", port=0), Listening("engine", port=0, tls=files)))
+    with pytest.raises(BadSetup) as told:
+        serve_all(one, ("intake",), lanes=one.lanes)
+    assert len(told.value.problems) == 3
+    assert one.lanes._threads == []
 
 
 def test_an_unknown_role_is_said(program):
