@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Final
 
 from adapters.fhir.response import read_answer
@@ -112,11 +112,11 @@ def _news_of_submission(exchange: Exchange, message: str) -> SubmissionNews:
             # The first call may be the very reason of the refusal.
             refused = Unread(("refused when repeated; the payer may have the first one",), message)
             return SubmissionNews(claim, ClaimEvent.LOST, evidence, refused)
-        answer = read_answer(exchange.body, message=message)
+        answer = _answer(exchange, message)
         return SubmissionNews(claim, ClaimEvent.REFUSE, evidence, answer)
     if not exchange.body.strip():
         return SubmissionNews(claim, ClaimEvent.TAKE, evidence, None, exchange.location, wait)
-    answer = read_answer(exchange.body, message=message)
+    answer = _answer(exchange, message)
     # A 2xx to a submission says that the payer took it, whatever is wrong with the words.
     event = ClaimEvent.TAKE if isinstance(answer, Unread) else _DECIDED[answer.decision]
     return SubmissionNews(claim, event, evidence, answer, exchange.location, wait)
@@ -140,13 +140,19 @@ def _news_of_question(exchange: Exchange, message: str) -> SubmissionNews:
     if exchange.matches is not None and exchange.matches > 1:
         double = Unread((f"the payer has {exchange.matches} claims of this name",), message)
         return SubmissionNews(claim, ClaimEvent.TAKE, f"{evidence}: more than one", double)
-    answer = read_answer(exchange.body, message=message)
+    answer = _answer(exchange, message)
     if isinstance(answer, Remittance):
         return SubmissionNews(claim, _DECIDED[answer.decision], evidence, answer, wait_seconds=wait)
     # Found and unreadable: the payer has it. Nothing found and unreadable: nothing is known.
     if exchange.matches:
         return SubmissionNews(claim, ClaimEvent.TAKE, evidence, answer)
     return SubmissionNews(claim, ClaimEvent.LOST, evidence)
+
+
+def _answer(exchange: Exchange, message: str) -> Remittance | Unread:
+    """What the body answers, under an identity of this claim: two payers may number alike and decide alike."""
+    answer = read_answer(exchange.body, message=message)
+    return replace(answer, id=f"{answer.id}|{exchange.claim}") if isinstance(answer, Remittance) else answer
 
 
 _DECIDED: Final[dict[Decision, ClaimEvent]] = {

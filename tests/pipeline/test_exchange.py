@@ -164,3 +164,12 @@ def test_an_exchange_survives_the_journal_and_always_says_something(exchange: Ex
     assert (ClaimState.UNKNOWN, news.event) in LIFE
     if exchange.repeats and exchange.call in ("submit", "create"):
         assert news.event not in (ClaimEvent.NOT_SENT, ClaimEvent.REFUSE)
+
+
+def test_two_claims_that_payers_number_and_decide_alike_have_an_answer_each() -> None:
+    """Of one number and one decision, by payers who do not say whose numbers they are (found by the simulation)."""
+    both = [interpret(Exchange(claim, "submit", 200, body=body()), "m").answer for claim in ("c1", "c2")]
+    again = interpret(Exchange("c1", "poll", 200, matches=1, body=body()), "later").answer
+    assert all(isinstance(answer, Remittance) for answer in (*both, again))
+    assert both[0].id != both[1].id  # type: ignore[union-attr]
+    assert both[0].id == again.id  # type: ignore[union-attr]
