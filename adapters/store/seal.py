@@ -17,6 +17,7 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection, func, select
 
+from adapters.store import dialect
 from adapters.store.chain import LOOSE, Seal, draw, ends, head_of, last_of, put, signable
 from adapters.store.head import Head, HeadFile
 from adapters.store.keys import KeyRing, Signed
@@ -123,7 +124,7 @@ class Sealer:
         # Before the snapshot: the head is written after its seal, so this one cannot rightly be the newer of the two.
         try:
             said = self._head.read()
-            found, (last, own) = self._read(lambda c: (tuple(check(c)), ends(c, said)))
+            found, (last, own) = self._read(lambda c: (tuple(check(c)), _ends_of_any_text(c, said)))
             # A head that is behind, or not there yet, may have been written while we looked.
             behind = last is not None and (said is None or said.number < last.number)
             again = self._head.read() if behind else said
@@ -178,3 +179,9 @@ def _unfit(said: Head | None, last: Seal | None, own: Seal | None, keys: KeyRing
         )
     elif head_of(own) != said:
         yield f"head: it is not of this store's seal {said.number}"
+
+
+def _ends_of_any_text(connection: Connection, said: Head | None) -> tuple[Seal | None, Seal | None]:
+    """The last seal and the one that the head names, also where a flipped bit left no UTF-8: that is to be told, not raised."""
+    with dialect.spoken(connection).any_text(connection):
+        return ends(connection, said)
