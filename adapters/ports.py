@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.people import PersonHint
@@ -88,12 +89,17 @@ class Store(Protocol):
         *,
         taken: Iterable[str] = (),
         read: Iterable[str] = (),
+        left: Iterable[str] = (),
         tick: datetime,
+        under: str = "",
+        again: bool = False,
     ) -> None:
         """Write what changed between the two, mark the entries as taken and note the lane's tick, in one transaction.
 
         `read` names every entry that the step read, also those that a later lane of the round will take: with it the
-        tick says all that a rebuild needs to know.
+        tick says all that a rebuild needs to know. `left` are entries that waited in the lane: they wait there no more,
+        and are taken when they wait nowhere else. `under` is the digest of the tables that the step asked, `again`
+        says that everything was derived anew.
         """
         ...
 
@@ -115,4 +121,73 @@ class Store(Protocol):
 
     def lanes(self) -> Sequence[str]:
         """All persons on file, in a stable order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneCounts:
+    """How the queue of lanes stands."""
+
+    waiting: int
+    """Lanes that are runnable and that nobody has begun, those included that failed and come again later."""
+    working: int
+    """Lanes that somebody has begun."""
+    stalled: int
+    """Of those begun: whose worker has not been heard of for too long. They are begun again by themselves."""
+
+
+class LaneQueue(Protocol):
+    """Which lanes are runnable, who works them, and who may touch a lane: one at a time, in all processes of a store.
+
+    On SQLite the workers are threads of one process; on PostgreSQL they are of all processes that run them. Every
+    method raises `StoreDown` when the store cannot answer.
+    """
+
+    def put(self, transaction: Any, lanes: Iterable[str]) -> None:
+        """Make lanes runnable, inside an open transaction of the store: all of it happens, or nothing.
+
+        A lane that is runnable and not begun stays so, once; one that is being worked is worked again afterwards.
+        """
+        ...
+
+    def wake(self) -> None:
+        """A transaction with lanes in it has committed: idle workers of this process look now."""
+        ...
+
+    def run(self, work: Callable[[str], None], *, workers: int, stopped: Callable[[], bool]) -> None:
+        """Work lanes as they become runnable, so many at once, until `stopped`; those begun are finished first.
+
+        No lane is ever worked by two at once. One whose work raises comes again, later with every time that it does,
+        and keeps no other waiting. A store that is down is waited for.
+        """
+        ...
+
+    def drain(self, work: Callable[[str], None], *, workers: int) -> None:
+        """Work lanes until none is runnable now; those that failed or that others work are left."""
+        ...
+
+    def held(self, lanes: Iterable[str]) -> AbstractContextManager[None]:
+        """Hold lanes against everybody else, in all processes on PostgreSQL; waits until they are free.
+
+        They are taken in the order of their ids, so that two who want the same ones never wait for each other. One
+        thread holds one set at a time: asking for more raises `RuntimeError`, for that could wait for ever.
+        """
+        ...
+
+    def alone(self, task: str, *, wait: Callable[[], bool] | None = None) -> AbstractContextManager[bool]:
+        """Be the only one at a task of this name; gives whether that is so.
+
+        Somebody else at it: false at once, or with `wait` as soon as that says false.
+        """
+        ...
+
+    def counts(self) -> LaneCounts:
+        """How many lanes wait, are worked, are stalled."""
+        ...
+
+    def retry_stalled(self) -> int:
+        """Begin again what a dead worker had begun, and make lanes runnable in which something waits and nobody says so.
+
+        How many that were. `run` does it by itself.
+        """
         ...

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,13 +14,28 @@ from types import TracebackType
 from typing import Self
 
 from adapters.errors import BadSetup
+from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.site import Site
 from adapters.payers import PayerClient
 from adapters.pipeline import House
-from adapters.ports import Clock
+from adapters.pipeline.force import (
+    CHANNEL,
+    NOTHING,
+    PROGRAM,
+    InForce,
+    Turn,
+    applied,
+    in_force,
+    receipt_of,
+    site_in_force,
+    site_receipt_of,
+    switched,
+)
+from adapters.ports import Clock, Receipt
 from adapters.rules import Ruleset
 from adapters.settings import Settings, rules_of, site_of
 from adapters.store import KeyRing, SqlStore, open_store
+from adapters.store.editions import Editions, open_editions
 
 OURS = ("adapters", "mappings", "fhir_server_stub")
 """Import names of this program. They also exist elsewhere, so the start checks that nobody else owns them."""
@@ -57,6 +72,9 @@ class Wired(AbstractContextManager["Wired"]):
     rules: Ruleset
     site: Site
     house: House
+    force: InForce
+    """What the journal said of the tables when the house was put together."""
+    editions: Editions
     store: SqlStore
     clock: Clock
     payers: PayerClient
@@ -73,7 +91,27 @@ class Wired(AbstractContextManager["Wired"]):
     def close(self) -> None:
         """Close the payers' connections, then the store."""
         self.payers.close()
+        self.editions.close()
         self.store.close()
+
+    def force_now(self) -> InForce:
+        """What the journal says is in force."""
+        return force_of(self.store)
+
+    def house_of(self, force: InForce) -> House:
+        """The house under this; raises `BadSetup` where an edition in force is not there."""
+        return House.of(self.rules, self.site, self.editions.tables(force.editions))
+
+    def all_stepped(self, force: InForce) -> None:
+        """Every lane on file has been stepped under this: the journal says so, unless it says something newer by now."""
+
+        def make(last: JournalEntry | None) -> Receipt | None:
+            now = in_force(last)
+            if now.entry != force.entry or now.applied:
+                return None
+            return receipt_of(applied(now, self.clock.now()), now.entry)
+
+        self.store.note(CHANNEL, JournalKind.RULES.value, make)
 
 
 def wire(
@@ -84,8 +122,14 @@ def wire(
     site: Site | None = None,
     sleep: Callable[[float], None] = time.sleep,
     create: bool = False,
+    writes: bool = False,
+    steps: bool = True,
 ) -> Wired:
-    """Put the program together; raises `BadSetup` with every problem of mappings, site file, keys and store."""
+    """Put the program together; raises `BadSetup` with every problem of mappings, site file, keys, store and editions.
+
+    With `writes` the journal is told first of rules and settings that are others than it knows. Without `steps` it is
+    not read: a process that only takes receipts may not (its role in the database), and needs no tables.
+    """
     foreign = name_problems()
     if foreign:
         raise BadSetup(foreign)
@@ -94,16 +138,83 @@ def wire(
     clock = clock or SystemClock()
     ring = keys or key_ring(settings.keys)
     store = open_store(settings.store, ring, clock, create=create, head=settings.head)
+    editions = open_editions(settings.store, ring, settings.editions)
+    try:
+        if writes and steps:
+            tell(store, rules, site, clock)
+        force = force_of(store) if steps else NOTHING
+        house = House.of(rules, site, editions.tables(force.editions))
+    except BaseException:
+        editions.close()
+        store.close()
+        raise
     return Wired(
         settings=settings,
         rules=rules,
         site=site,
-        house=House.of(rules, site),
+        house=house,
+        force=force,
+        editions=editions,
         store=store,
         clock=clock,
         payers=PayerClient(sleep=sleep),
         random_token=lambda: secrets.token_urlsafe(32),
     )
+
+
+def force_of(store: SqlStore) -> InForce:
+    """What the journal says is in force."""
+    return in_force(store.last_noted(CHANNEL, JournalKind.RULES.value))
+
+
+def forces_of(store: SqlStore) -> tuple[InForce, ...]:
+    """Everything that was ever in force, in order."""
+    return tuple(map(in_force, store.noted(CHANNEL, JournalKind.RULES.value)))
+
+
+def tell(store: SqlStore, rules: Ruleset, site: Site, clock: Clock) -> None:
+    """Tell the journal of rules and settings in force that are others than it knows; nothing where they are the same."""
+
+    def of_rules(last: JournalEntry | None) -> Receipt | None:
+        before = in_force(last)
+        if last is not None and before.rules == rules.digest:
+            return None
+        at, editions = clock.now(), before.editions
+        force = switched(before, Turn.PROGRAM, rules=rules.digest, editions=editions, by=PROGRAM, why="", at=at)
+        return receipt_of(force, before.entry)
+
+    def of_site(last: JournalEntry | None) -> Receipt | None:
+        if last is not None and site_in_force(last) == site.digest:
+            return None
+        return site_receipt_of(site.digest, clock.now(), "" if last is None else last.id)
+
+    store.note(CHANNEL, JournalKind.RULES.value, of_rules)
+    store.note(CHANNEL, JournalKind.SITE.value, of_site)
+
+
+def switch(
+    store: SqlStore,
+    clock: Clock,
+    turn: Turn,
+    rules: str,
+    change: Callable[[tuple[str, ...]], Iterable[str]],
+    *,
+    by: str,
+    why: str,
+) -> InForce | None:
+    """Journal that other editions are in force: `change` gives them from those that were. None: they are the same.
+
+    The rules stay what the journal says; `rules` is their digest where it says none yet.
+    """
+
+    def make(last: JournalEntry | None) -> Receipt | None:
+        before = in_force(last)
+        then, known = change(before.editions), before.rules or rules
+        after = switched(before, turn, rules=known, editions=then, by=by, why=why, at=clock.now())
+        return receipt_of(after, before.entry) if after.about else None
+
+    noted = store.note(CHANNEL, JournalKind.RULES.value, make)
+    return None if noted is None else in_force(noted)
 
 
 def key_ring(path: Path) -> KeyRing:

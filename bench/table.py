@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from _common import kept, machine
 
-ORDER = ("read", "derive", "claim", "intake", "memory")
+ORDER = (
+    "read",
+    "derive",
+    "claim",
+    "intake",
+    "mllp",
+    "fhir_in",
+    "lanes",
+    "rebuild",
+    "published",
+    "editions",
+    "rehearse",
+    "memory",
+)
 
 
 def main() -> None:

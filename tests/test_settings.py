@@ -219,6 +219,24 @@ def test_options_are_those_of_the_mappings(problems: Callable[..., tuple[str, ..
     assert of_payer[0].startswith("site.toml: payers.reed.options: ")
 
 
+def test_a_preset_gives_its_options_and_what_the_payer_says_goes_before(
+    problems: Callable[..., tuple[str, ...]], rules: Ruleset
+) -> None:
+    assert problems(('aliases = ["REED"]', 'preset = "nobody"')) == (
+        "site.toml: payers.reed: no preset 'nobody' in the mappings",
+    )
+    known = GOOD.replace('aliases = ["REED"]', 'preset = "unitedhealthcare"')
+    reed = read_site(known, "site.toml", rules).payer("reed")
+    assert reed is not None
+    assert reed.options["guidance.commercial_26"] == "from-2026-03-01"
+    own = known.replace(
+        'preset = "unitedhealthcare"', 'preset = "unitedhealthcare"\noptions = { "guidance.commercial_26" = "no" }'
+    )
+    said = read_site(own, "site.toml", rules).payer("reed")
+    assert said is not None
+    assert said.options["guidance.commercial_26"] == "no"
+
+
 def test_dated_options_are_those_of_the_mappings_once_a_day(problems: Callable[..., tuple[str, ...]]) -> None:
     later = 'dated_options = [{ since = 2026-07-01, options = { "management.short_three_four" = "yes" } }'
     assert problems(('aliases = ["REED"]', f"{later}]")) == ()

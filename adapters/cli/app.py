@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from adapters.cases import case
-from adapters.cli import keeping, listings, running
-from adapters.cli.options import Mappings, refuse, settings
+from adapters.cli import keeping, listings, running, tables
+from adapters.cli.learn import learn
+from adapters.cli.options import Keys, Mappings, Store, refuse, settings
 from adapters.cli.rehearse import rehearse_command
 from adapters.cli.serving import serve, stub
 from adapters.demo import demo
@@ -43,7 +44,10 @@ for name, command in (
     ("migrate", keeping.migrate),
     ("backup", keeping.backup),
     ("restore", keeping.restore),
+    ("load", tables.load),
+    ("tables", tables.tables),
     ("conform", running.conform),
+    ("learn", learn),
     ("rehearse", rehearse_command),
     ("case", case),
 ):
@@ -53,20 +57,31 @@ for name, command in (
 @rules_app.command("check")
 def rules_check(
     on: Annotated[str | None, typer.Option("--on", help="Also list what is stale on this date.")] = None,
+    store: Store = None,
     mappings: Mappings = None,
+    keys: Keys = None,
 ) -> None:
-    """Load all mappings, run every rule's examples, list what is stale."""
+    """Load all mappings, run every rule's examples, list what is stale.
+
+    Where there is a store, also: what its tables in force say otherwise than our own facts on the day (--on, or today),
+    and which of them have run out.
+    """
     try:
         day = date.fromisoformat(on) if on else None
     except ValueError:
         raise typer.BadParameter("not a date (2026-01-05)") from None
-    overlays = settings(mappings=mappings).mappings
-    rules = rules_of(overlays)
-    problems = check(rules, day)
+    said = settings(store=store, mappings=mappings, keys=keys)
+    rules = rules_of(said.mappings)
+    problems = tuple(told(problem, said.mappings) for problem in check(rules, day))
+    problems += tables.apart(said, rules, day)
     if problems:
-        raise refuse(tuple(told(problem, overlays) for problem in problems))
+        raise refuse(problems)
     examples = sum(len(version.examples) for rule in rules.rules for version in rule.versions)
     typer.echo(f"{len(rules.rules)} dated rules, {examples} examples, all as they say; digest {rules.digest[:16]}")
+
+
+rules_app.command("activate")(tables.activate)
+rules_app.command("deactivate")(tables.deactivate)
 
 
 def main() -> None:

@@ -10,15 +10,20 @@ import typer
 
 from adapters.cli.options import Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
 from adapters.model.journal import JournalEntry
-from adapters.pipeline.fold import fold
-from adapters.store import Reach, Sealing, differences, open_store
+from adapters.pipeline.fold import Folding
+from adapters.pipeline.force import ever
+from adapters.settings import Settings
+from adapters.store import KeyRing, Reach, Sealing, differences, open_store
 from adapters.store import migrate as bring_up
 from adapters.store import restore as bring_back
+from adapters.store.editions import absent, open_editions
 from adapters.store.migration import HEAD as SCHEMA
-from adapters.wiring import SystemClock, Wired, key_ring
+from adapters.wiring import SystemClock, Wired, force_of, forces_of, key_ring
 
 PAGE = 2000
 """Journal entries that are read at a time."""
+EDITIONS = "editions"
+"""The folder beside backups that has the editions which they name."""
 HEAD_FAULT = "head: "
 """How the store begins what it says of the head file."""
 
@@ -31,10 +36,14 @@ def verify(
     store: Store = None,
     keys: Keys = None,
 ) -> None:
-    """Recompute digests, seals and balances of the store; names every row that is wrong, and what no seal holds yet."""
+    """Recompute digests, seals and balances of the store, and the digests of the editions in force; names every row that
+    is wrong, every edition that is missing or another, and what no seal holds yet."""
     said = settings(store=store, keys=keys)
-    with open_store(said.store, key_ring(said.keys), SystemClock(), head=said.head) as opened:
+    ring = key_ring(said.keys)
+    with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
         problems = opened.verify(unsealed=unsealed)
+        with open_editions(said.store, ring, said.editions) as editions:
+            problems += tuple(editions.faults(force_of(opened).editions))
         sealing = opened.sealer.state()
         if new_head:
             if not all(problem.startswith(HEAD_FAULT) for problem in problems):
@@ -76,12 +85,17 @@ def rebuild(
     if not check:
         raise typer.BadParameter("only --check is there: a rebuild compares and writes nothing")
     with open_program(store, site, mappings, now, keys) as wired:
-        folded = fold(_journal(wired), wired.house, wired.store.person)
+        folding = Folding(wired.house, wired.store.person, wired.editions.tables)
+        for entry in _journal(wired):
+            folding.add(entry)
+        folded = folding.records
         on_file = [wired.store.load(person) for person in wired.store.lanes()]
         found = [line for record in on_file for line in differences(record, folded.get(record.person))]
         lanes = len(on_file)
     if found:
-        raise refuse(tuple(found))
+        raise refuse((*folding.foreign, *found))
+    for words in folding.foreign:
+        typer.echo(words)
     typer.echo(f"{lanes} lanes folded again from the journal, byte for byte as they are on file")
 
 
@@ -96,12 +110,23 @@ def backup(
     store: Store = None,
     keys: Keys = None,
 ) -> None:
-    """Copy the store into a new file while everything goes on, and verify the copy. The key file is not in it."""
+    """Copy the store into a new file while everything goes on, and verify the copy. The key file is not in it.
+
+    The file is the same whether the store lies in SQLite or PostgreSQL, and is restored to either. The editions that the
+    journal names are copied beside it, into the folder `editions`, once for all backups there.
+    """
     said = settings(store=store, keys=keys)
-    clock = SystemClock()
-    with open_store(said.store, key_ring(said.keys), clock, head=said.head) as opened:
+    clock, ring = SystemClock(), key_ring(said.keys)
+    with open_store(said.store, ring, clock, head=said.head) as opened:
         reach = opened.back_up(file, clock.now())
+        needed = sorted(ever(forces_of(opened)))
     typer.echo(f"{file} and {file}.head: {_reached(reach)}; verified")
+    with open_editions(said.store, ring, said.editions) as editions:
+        missing = editions.copy_to(file.parent / EDITIONS, needed)
+    if needed:
+        typer.echo(f"{file.parent / EDITIONS}: {len(needed) - len(missing)} editions of tables, which belong to it")
+    if missing:
+        raise refuse(tuple(map(absent, missing)))
 
 
 def restore(
@@ -110,17 +135,33 @@ def restore(
     store: Store = None,
     keys: Keys = None,
 ) -> None:
-    """Verify a backup and put it where no store is; says up to which entry it reaches."""
+    """Verify a backup and put it where no store is, a new file or an empty PostgreSQL database; says up to which entry it
+    reaches.
+
+    Editions that the journal names are brought back from the folder `editions` beside the backup.
+    """
     said = settings(store=store, keys=keys)
-    back = bring_back(file, said.store, key_ring(said.keys), said.head, unsealed=unsealed)
+    ring = key_ring(said.keys)
+    back = bring_back(file, said.store, ring, said.head, unsealed=unsealed)
+    missing = _brought_back(said, ring, file.parent / EDITIONS)
     if back.migrated:
         typer.echo(f"schema {back.migrated} is now {SCHEMA}")
-    typer.echo(f"{said.store}: {_reached(back.reach)}; verified")
+    typer.echo(f"{back.place}: {_reached(back.reach)}; verified")
     typer.echo("every message that was acknowledged after that must be sent again; what is on file is known again")
     if back.lost is not None:
         first = back.reach.journal + 1
         typer.echo(f"the lost store had sealed up to entry {back.lost.last}: {first} to {back.lost.last} are not here")
     typer.echo("claims that left after that stand as not sent: serve with --role intake,worker,web first, and compare")
+    if missing:
+        raise refuse(tuple(map(absent, missing)))
+
+
+def _brought_back(said: Settings, ring: KeyRing, source: Path) -> tuple[str, ...]:
+    """Bring back the editions that the store's journal names; those that are neither there nor here."""
+    with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
+        needed = sorted(ever(forces_of(opened)))
+    with open_editions(said.store, ring, said.editions) as editions:
+        return editions.take_from(source, needed)
 
 
 def _reached(reach: Reach) -> str:

@@ -60,14 +60,16 @@ def open_program(
     keys: Path | None = None,
     *,
     create: bool = False,
+    writes: bool = False,
+    steps: bool = True,
 ) -> Wired:
-    """The program put together for one command."""
+    """The program put together for one command; `writes` and `steps` as in `wiring.wire`."""
     said = settings(store, site, mappings, keys)
     configure("error")  # a command tells what it finds in its own words; the service sets its own level
     clock: Clock | None = None
     if now is not None:
         clock = WalkedClock(instant(now, site_of(said.site, rules_of(said.mappings)).zone))
-    return wire(said, clock=clock, create=create)
+    return wire(said, clock=clock, create=create, writes=writes, steps=steps)
 
 
 def refuse(problems: BadSetup | tuple[str, ...]) -> typer.Exit:

@@ -151,7 +151,7 @@ def _set(said: Settings, then: Settings, now: str | None) -> _Stage:
     site = site_of(then.site, rules)
     at = SystemClock().now() if now is None else instant(now, site.zone)
     wired = wire(said, clock=WalkedClock(at))
-    return _Stage(wired, House.of(rules, site), at)
+    return _Stage(wired, House.of(rules, site, wired.house.tables), at)
 
 
 def _known_as(identifiers: Iterable[Identifier], lane: str) -> str:

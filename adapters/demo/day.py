@@ -80,7 +80,7 @@ def played(folder: Path, seed: int | None) -> Iterator[Day]:
         keys = KeyRing.load(settings.keys) if settings.keys.exists() else KeyRing.generate(settings.keys)
         site = site_of(settings.site, rules_of())
         wired = stack.enter_context(
-            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True)
+            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True, writes=True)
         )
         lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
         listener = start_mllp(wired, "127.0.0.1", 0, "mosaiq")

@@ -17,12 +17,12 @@ from zoneinfo import ZoneInfo
 from adapters.charges import Assembly, assemble, derive, difference, within_bounds
 from adapters.charges.lines import PriceList
 from adapters.claims import Patient, corrections, drafts
-from adapters.context import PersonContexts, coverages, demographics, diagnoses_known
+from adapters.context import PersonContexts, authorizations, coverages, demographics, diagnoses_known
 from adapters.edits import screen
 from adapters.hl7v2.elements import NEEDS_A_PERSON, REASONS
 from adapters.model.charge import Charge, Outcomes, Skip
 from adapters.model.claim import ClaimOnFile, ClaimState
-from adapters.model.event import Event, Omission
+from adapters.model.event import UNCHARGED, Event, Omission, Status, mends
 from adapters.model.people import Identifier
 from adapters.model.record import (
     ChargeOnFile,
@@ -33,6 +33,7 @@ from adapters.model.record import (
     Tick,
 )
 from adapters.model.site import Site
+from adapters.model.tables import Tables
 from adapters.model.why import Fact, Why
 from adapters.model.work import WorkItem, open_item
 from adapters.pipeline.drafting import with_drafts
@@ -40,34 +41,45 @@ from adapters.pipeline.life import with_news
 from adapters.pipeline.sending import with_sending
 from adapters.pipeline.statuses import with_statuses
 from adapters.rules import Decision, Ruleset
-from adapters.work import of_holds, settle
+from adapters.tables.held import HeldTables
+from adapters.work import of_holds, of_merges, settle
 
 NAMESPACE: Final = uuid.UUID("3d8c1b52-0a5e-5a3f-8f0c-5f1f4f0c2b9a")
+NO_TABLES: Final[Tables] = HeldTables(())
+"""Nothing is loaded."""
 OMITTED: Final = "omitted:"
 """Prefix of the event field of a skip that names a part of a message which gave no event."""
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """The rules and settings in force, by which a record is stepped."""
+    """The rules, settings and tables in force, by which a record is stepped."""
 
     rules: Ruleset
+    """They ask the tables first."""
     site: Site
     prices: PriceList
+    tables: Tables = NO_TABLES
+    """The editions in force."""
 
     @classmethod
-    def of(cls, rules: Ruleset, site: Site) -> House:
-        """The house of these rules and this site."""
-        return cls(rules, site, PriceList(site.prices))
+    def of(cls, rules: Ruleset, site: Site, tables: Tables = NO_TABLES) -> House:
+        """The house of these rules and this site, over the editions in force."""
+        return cls(rules.with_tables(tables if tables.editions else None), site, PriceList(site.prices), tables)
 
 
-def step(record: PersonRecord, readings: Sequence[Reading], house: House, tick: Tick) -> PersonRecord:
-    """The record after the readings, with its claims as they are due at the tick."""
+def step(
+    record: PersonRecord, readings: Sequence[Reading], house: House, tick: Tick, *, again: bool = False
+) -> PersonRecord:
+    """The record after the readings, with its claims as they are due at the tick.
+
+    With `again` everything is derived anew, whatever the readings bring: other tables are in force.
+    """
     events = record.events
     for reading in readings:
         if reading.captured is not None:
             record = _with_captured(record, reading, house)
-    if record.events != events:
+    if again or record.events != events:
         record = _derived(record, house, tick)
     elif any(reading.captured is not None for reading in readings):
         record = _noted(record, house, tick)
@@ -101,17 +113,28 @@ def _with_captured(record: PersonRecord, reading: Reading, house: House) -> Pers
 
 
 def _omitted(omission: Omission, reading: Reading, rules: Ruleset) -> Skip:
-    fact = Fact("event", omission.detail or omission.reason, omission.source)
+    facts = [Fact("event", omission.detail or omission.reason, omission.source)]
+    if omission.line and omission.said is not None:
+        facts += [Fact(name, value, omission.source) for name, value in _stated(omission.line, omission.said)]
     decision = rules.decide("assembly", reading.at.date(), {"reason": omission.reason})
     rule = rules.rule("assembly")
     ref = decision.ref if isinstance(decision, Decision) else (rule.on(reading.at.date()) or rule.versions[-1]).ref
-    return Skip(f"{OMITTED}{omission.source.message}#{omission.source.at}", omission.reason, Why(ref, (fact,)))
+    return Skip(f"{OMITTED}{omission.source.message}#{omission.source.at}", omission.reason, Why(ref, tuple(facts)))
+
+
+def _stated(line: str, said: datetime) -> tuple[tuple[str, str], ...]:
+    """What must be remembered of an omission so that a later report of its line can be seen to mend it."""
+    return ("line", line), ("said", said.isoformat())
 
 
 def person_contexts(assembly: Assembly, house: House) -> PersonContexts:
     """What holds for the person on each day, from the current context events."""
     return PersonContexts(
-        house.site, house.rules, coverages(assembly.context, house.site), diagnoses_known(assembly.context)
+        house.site,
+        house.rules,
+        coverages(assembly.context, house.site),
+        diagnoses_known(assembly.context),
+        authorizations(assembly.context, house.site),
     )
 
 
@@ -120,11 +143,13 @@ def outcomes_of(assembly: Assembly, contexts: PersonContexts, house: House) -> O
     outcomes = Outcomes()
     for episode in assembly.episodes:
         coded = assembly.coded.get(episode.id, ())
-        outcomes += derive(episode, coded, contexts, house.rules, house.prices)
+        others = tuple(other for other in assembly.episodes if other is not episode)
+        outcomes += derive(episode, coded, contexts, house.rules, house.prices, others)
     outcomes = within_bounds(outcomes, house.rules).outcomes
     screened = screen(outcomes.charges, contexts, house.rules)
     skips = (*outcomes.skips, *_context_skips(assembly, house.rules))
-    return Outcomes(screened.charges, (*outcomes.holds, *screened.holds), skips, outcomes.findings)
+    findings = (*outcomes.findings, *screened.findings)
+    return Outcomes(screened.charges, (*outcomes.holds, *screened.holds), skips, findings)
 
 
 def _derived(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
@@ -133,7 +158,7 @@ def _derived(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
     outcomes = outcomes_of(assembly, contexts, house)
     omitted = tuple(skip for skip in record.skips if skip.event.startswith(OMITTED))
     charges = _on_file(record, outcomes.charges)
-    wanted = (*of_holds(outcomes.holds, house.rules, record.person, tick.now), *_incomplete(record, omitted, tick))
+    wanted = (*of_holds(outcomes.holds, house.rules, record.person, tick.now), *_told(record, omitted, tick))
     return replace(
         record,
         charges=charges,
@@ -148,14 +173,29 @@ def _noted(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
     """The record with what messages brought that told no event: a booking, a resend. What is due rests on events alone."""
     omitted = tuple(skip for skip in record.skips if skip.event.startswith(OMITTED))
     derived = tuple(skip for skip in record.skips if not skip.event.startswith(OMITTED))
-    wanted = (*of_holds(record.holds, house.rules, record.person, tick.now), *_incomplete(record, omitted, tick))
+    wanted = (*of_holds(record.holds, house.rules, record.person, tick.now), *_told(record, omitted, tick))
     return replace(record, skips=(*omitted, *derived), work=settle(record.work, wanted, tick.now))
+
+
+def _told(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> tuple[WorkItem, ...]:
+    """Items that follow from what messages said, not from what is due: parts left out, and merges that wait."""
+    merges = of_merges(record.events, record.identifiers, record.person, tick.now)
+    return (*_incomplete(record, omitted, tick), *merges)
+
+
+def _mended(record: PersonRecord, skip: Skip) -> bool:
+    """Whether a later report of the line has told what this part of a message left out."""
+    known = {fact.name: fact for fact in skip.why.facts}
+    if "line" not in known:
+        return False
+    line, said = known["line"], datetime.fromisoformat(known["said"].value)
+    return any(mends(event, line.value, said, line.source.message) for event in record.events)
 
 
 def _incomplete(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> Iterable[WorkItem]:
     """An item for each part of a message that could not be read although a charge may hang on it."""
     for skip in omitted:
-        if skip.reason in NEEDS_A_PERSON:
+        if skip.reason in NEEDS_A_PERSON and not _mended(record, skip):
             source = skip.why.facts[0].source
             yield open_item(
                 "incomplete-message",
@@ -173,9 +213,17 @@ def _incomplete(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> It
 def _context_skips(assembly: Assembly, rules: Ruleset) -> Iterable[Skip]:
     """Context, and lines restated later, are accounted for by one skip each."""
     for event in assembly.context:
-        yield _skip(event, "context", rules)
+        yield _skip(event, _why_idle(event), rules)
     for older, _ in assembly.superseded:
         yield _skip(older, "superseded", rules)
+
+
+def _why_idle(event: Event) -> str:
+    """Why a context event owes nothing: what was not done or taken back, what no rule charges yet, else context."""
+    if event.kind not in UNCHARGED:
+        return "context"
+    idle = {Status.NOT_DONE: "not-done", Status.WITHDRAWN: "withdrawn"}
+    return idle.get(event.status, "not-charged-yet")
 
 
 def _skip(event: Event, reason: str, rules: Ruleset) -> Skip:

@@ -1,60 +1,36 @@
 """The lanes: one person, one worker at a time; what waits is read, stepped and saved, and what is due is done.
 
-`work` takes the journal's unread entries, `run_due` what has fallen due: cycles that close, claims to send, payers to
-ask. Both may be called once (the command line, the demo, tests) or go on in threads (`start`).
+Two stages. *Sorting* takes the journal's unread entries in order and lets each wait in the lanes it concerns; one at a
+time does it, in all processes. *Working* takes a lane with all that waits in it; any number do it, each lane one at a
+time. `work` does both at once in the caller's thread, `run_due` what has fallen due: cycles that close, claims to send,
+payers to ask. `start` goes on in threads; then the lanes go through the store's queue, which all its processes share.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
-from itertools import groupby
 from typing import Final
 
 from adapters.errors import StoreDown
-from adapters.model.journal import JournalEntry
-from adapters.model.people import PersonHint
-from adapters.model.record import Parked, Reading
-from adapters.pipeline import House, ReadEntry
+from adapters.pipeline import House
 from adapters.pipeline.sending import CALLS
 from adapters.ports import Clock
 from adapters.serve.calling import Calling
 from adapters.serve.logs import log
-from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting
+from adapters.serve.sorting import Round, Sorting
+from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting, without
 from adapters.serve.wired import LaneStore, Payers
-from adapters.store import Damaged, Stale
+from adapters.store import Damaged
 
 BATCH: Final = 500
-"""Entries that one round of work takes at most."""
+"""Entries that one round takes at most."""
 SEALING: Final = timedelta(minutes=1)
 """How long what was written may lie unsealed; nothing is sealed while nothing is new."""
-_COLLISIONS: Final = 20
-"""Rounds in a row that another writer in the same lane may spoil before it is taken for a fault."""
-_Strangers = dict[str, tuple[tuple[str, PersonHint], ...]]
-"""Parked entry → (feed, hint) of the persons whom nobody has told us of yet."""
-
-
-@dataclass(slots=True)
-class _Round:
-    """The entries of one round of work: the lanes they concern, in the order in which the journal names them."""
-
-    readings: dict[str, list[Reading]] = field(default_factory=dict)
-
-    def add(self, person: str, reading: Reading) -> None:
-        self.readings.setdefault(person, []).append(reading)
-
-    def lanes(self) -> Iterator[tuple[str, list[Waiting]]]:
-        last = {reading.entry: person for person, those in self.readings.items() for reading in those}
-        for person, those in self.readings.items():
-            yield (
-                person,
-                [
-                    Waiting(entry, tuple(same), last[entry] == person)
-                    for entry, same in groupby(those, key=lambda reading: reading.entry)
-                ],
-            )
+WORKERS: Final = 2
+"""Lanes that a process works at once: while one waits for the store another is stepped."""
+_SORTING: Final = "sorting"
 
 
 class Lanes:
@@ -63,14 +39,14 @@ class Lanes:
     def __init__(self, store: LaneStore, house: House, payers: Payers, clock: Clock) -> None:
         self._store = store
         self._clock = clock
+        self._queue = store.queue
         self._stepping = Stepping(store, house)
+        self._sorting = Sorting(self._stepping)
         self._calling = Calling(self._stepping, payers)
         self._news = threading.Event()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._collisions = 0
         self._sealed: datetime | None = None
-        self._strangers: _Strangers | None = None  # None: not looked up since the start
 
     @property
     def house(self) -> House:
@@ -79,8 +55,12 @@ class Lanes:
 
     @house.setter
     def house(self, other: House) -> None:
-        with self._stepping.lock:
-            self._stepping.house = other
+        self._stepping.exchange(other)
+
+    def renew(self, person: str) -> None:
+        """Derive everything of a lane anew, because other tables are in force. Raises `StoreDown`."""
+        with self._queue.held([person]):
+            self._stepping.renew(person, self._clock.now())
 
     @property
     def steps(self) -> int:
@@ -97,97 +77,66 @@ class Lanes:
         return done
 
     def work_once(self, limit: int = BATCH) -> int:
-        """One round: at most `limit` entries."""
-        with self._stepping.lock:
-            entries = self._store.unread(limit)
-            if not entries:
+        """One round in the caller's thread: what waits in lanes already, and at most `limit` entries.
+
+        Sorted and worked in one go: nothing is written of the sorting, for the entries are taken right away. A crash
+        leaves them unread.
+        """
+        with self._queue.alone(_SORTING, wait=lambda: True):
+            found = self._store.at_hand(limit, PERSON_UNKNOWN)
+            done = sum(map(self._work_waiting, found.lanes))
+            if found.unread:
+                now = self._clock.now()
+                with self._stepping.one_house():
+                    self._work_round(self._sorting.round(found.unread, now), now)
+                self._sorting.call_strangers(found.parked)
+            return done + len(found.unread)
+
+    def _work_round(self, found: Round, now: datetime) -> None:
+        for person, waiting in found.lanes():
+            with self._queue.held([person]):
+                self._stepping.step_those(person, self._still_due(waiting), now)
+
+    def _still_due(self, waiting: Sequence[Waiting]) -> list[Waiting]:
+        """The same, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself."""
+        news = [one.entry for one in waiting if any(reading.news is not None for reading in one.readings)]
+        gone = set(news).difference(self._store.not_taken(news)) if news else set()
+        return without([one for one in waiting if one.entry not in gone], self._stepping.parked)
+
+    def _work_waiting(self, person: str) -> int:
+        """Work a lane with what waits in it on file; how many entries that were."""
+        with self._queue.held([person]):
+            return self._stepping.work_lane(person, self._clock.now())
+
+    def sort(self, limit: int = BATCH, *, wait: Callable[[], bool] | None = None) -> int:
+        """Sort at most `limit` unread entries into their lanes, and make these runnable; how many that were.
+
+        None when somebody else is sorting, unless `wait` says how long that is waited for.
+        """
+        with self._queue.alone(_SORTING, wait=wait) as mine:
+            if not mine:
                 return 0
-            now = self._clock.now()
-            found = _Round()
-            known = [self._stepping.read(entry) for entry in entries]
-            # Persons with identifiers first: what refers to them may stand before them in the same batch.
-            placed = [entry for entry in known if self._surely(entry, self._introduce, now)]
-            for entry in placed:
-                self._surely(entry, lambda entry: self._place(entry, found, now), now)
-            self._step_all(found, now)
-            self._call_strangers()
-            return len(entries)
+            found = self._store.at_hand(limit, PERSON_UNKNOWN)
+            if not found.unread:
+                return 0
+            with self._stepping.one_house():
+                sorted_ = self._sorting.round(found.unread, self._clock.now())
+                for entry in sorted_.entries.values():
+                    self._stepping.remember(entry)
+            self._store.sort(sorted_.shares)
+            self._sorting.call_strangers(found.parked)
+            return len(found.unread)
 
-    def _surely(self, entry: ReadEntry, do: Callable[[ReadEntry], None], now: datetime) -> bool:
-        """Do it; an entry that it breaks on is parked. Whether it went well."""
+    def _work_lane(self, person: str) -> None:
+        """One lane of the queue. What it raises makes the lane come again; it is told here."""
         try:
-            do(entry)
+            self._work_waiting(person)
         except StoreDown:
+            log().error("the store is down", lane=person)
             raise
-        except Exception as error:  # noqa: BLE001  # one entry must not stand in the way of all behind it
-            self._stepping.park(Parked(entry.entry.id, "exception", type(error).__name__), now)
-            return False
-        return True
-
-    def _introduce(self, entry: ReadEntry) -> None:
-        for captured in entry.captured:
-            if captured.person.identifiers:
-                self._store.person(captured.person, _feed(entry.entry))
-
-    def _step_all(self, found: _Round, now: datetime) -> None:
-        try:
-            for person, waiting in found.lanes():
-                self._stepping.step_lane(person, waiting, now)
-        except Stale:
-            # Somebody else wrote in a lane meanwhile. What was not taken is still unread and comes again.
-            self._collisions += 1
-            if self._collisions > _COLLISIONS:
-                raise
-            log().warning("lane changed meanwhile")
-        else:
-            self._collisions = 0
-
-    def _place(self, entry: ReadEntry, found: _Round, now: datetime) -> None:
-        """Give what an entry says to the lanes it concerns, or park it."""
-        id, at = entry.entry.id, entry.entry.at
-        if entry.parked is not None:
-            self._stepping.park(entry.parked, now)
-        elif entry.news is not None:
-            person = self._store.person_of_claim(entry.news.claim)
-            if person:
-                found.add(person, Reading(id, at, news=entry.news))
-            else:
-                self._stepping.park(Parked(id, "unmatched-response", "the answer is for no claim of ours"), now)
-        elif not any(captured.person.known for captured in entry.captured):
-            self._store.close_entry(id)
-        else:
-            self._place_captured(entry, found, now)
-
-    def _place_captured(self, entry: ReadEntry, found: _Round, now: datetime) -> None:
-        id, at, feed = entry.entry.id, entry.entry.at, _feed(entry.entry)
-        concerned = [captured for captured in entry.captured if captured.person.known]
-        lanes = [self._store.person(captured.person, feed) for captured in concerned]
-        unknown = [captured.person for captured, lane in zip(concerned, lanes, strict=True) if not lane]
-        if unknown:
-            self._stepping.park(Parked(id, PERSON_UNKNOWN, "it is about a person of whom nothing is on file"), now)
-            if self._strangers is not None:
-                self._strangers[id] = tuple((feed, hint) for hint in unknown)
-            return
-        for captured, lane in zip(concerned, lanes, strict=True):
-            found.add(lane, Reading(id, at, captured=captured))
-
-    def _call_strangers(self) -> None:
-        """Read again what was parked for an unknown person, once that person is known."""
-        if self._strangers is None:
-            self._strangers = dict(self._strangers_on_file())
-        for entry, hints in list(self._strangers.items()):
-            if all(self._store.person(hint, feed) for feed, hint in hints):
-                del self._strangers[entry]
-                self._store.unpark(entry)
-
-    def _strangers_on_file(self) -> Iterator[tuple[str, tuple[tuple[str, PersonHint], ...]]]:
-        for parked in self._store.parked():
-            entry = self._store.entry(parked.entry) if parked.reason == PERSON_UNKNOWN else None
-            if entry is not None:
-                hints = (
-                    c.person for c in self._stepping.read(entry).captured if c.person.known and not c.person.identifiers
-                )
-                yield entry.id, tuple((_feed(entry), hint) for hint in hints)
+        except Exception as error:
+            log().error("a lane cannot be stepped", lane=person, error=type(error).__name__)
+            raise
 
     # ------------------------------------------------------------ what is due
 
@@ -211,13 +160,24 @@ class Lanes:
         """Something new is in the journal."""
         self._news.set()
 
-    def start(self, roles: Iterable[str] = ("worker", "payer"), every: timedelta = timedelta(seconds=1)) -> None:
-        """Go on in threads: `worker` reads what comes (at once when woken), `payer` does what is due, each `every`."""
+    def start(
+        self,
+        roles: Iterable[str] = ("worker", "payer"),
+        every: timedelta = timedelta(seconds=1),
+        workers: int = WORKERS,
+    ) -> None:
+        """Go on in threads: `worker` sorts what comes (at once when woken) and works so many lanes at a time, `payer`
+        does what is due, each `every`."""
         wanted = set(roles)
-        bodies = {"worker": self._work_on, "payer": self._due_on}
-        for role, body in bodies.items():
+        seconds = every.total_seconds()
+        bodies: list[tuple[str, str, Callable[[], None]]] = [
+            ("worker", "sorting", lambda: self._sort_on(seconds)),
+            ("worker", "working", lambda: self._work_on(workers)),
+            ("payer", "payer", lambda: self._due_on(seconds)),
+        ]
+        for role, name, body in bodies:
             if role in wanted:
-                thread = threading.Thread(target=body, args=(every.total_seconds(),), name=f"lanes-{role}")
+                thread = threading.Thread(target=body, name=f"lanes-{name}")
                 self._threads.append(thread)
                 thread.start()
 
@@ -235,17 +195,31 @@ class Lanes:
         """Whether every thread that was started still goes on."""
         return all(thread.is_alive() for thread in self._threads)
 
-    def _work_on(self, seconds: float) -> None:
+    def _sort_on(self, seconds: float) -> None:
         while not self._stop.is_set():
             self._news.wait(seconds)
             self._news.clear()
-            while not self._stop.is_set() and self._surviving(self.work_once):
+            while not self._stop.is_set() and self._surviving(self.sort):
                 pass
+
+    def _work_on(self, workers: int) -> None:
+        self._queue.run(self._work_lane, workers=workers, stopped=self._stop.is_set)
 
     def _due_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
-            self._surviving(self.run_due)
+            self._surviving(self._sort_and_call)
             self._surviving(self._seal)
+
+    def _sort_and_call(self) -> int:
+        """What is due, beside whoever works the lanes: all that is in the journal is sorted first, and a lane in which
+        something is due is worked with what waits in it."""
+        going = self._going_on
+        while going() and self.sort(wait=going) == BATCH:
+            pass
+        return self._calling.due(self._clock.now(), CALLS, self._stop)
+
+    def _going_on(self) -> bool:
+        return not self._stop.is_set()
 
     def _seal(self) -> int:
         now = self._clock.now()
@@ -269,8 +243,3 @@ class Lanes:
             log().error("unexpected", error=type(error).__name__)
         self._stop.wait(1)
         return 0
-
-
-def _feed(entry: JournalEntry) -> str:
-    """The feed that brought an entry."""
-    return entry.actor.partition(":")[2]

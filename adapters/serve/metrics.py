@@ -11,16 +11,27 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
 from adapters.model.claim import ClaimState
-from adapters.ports import Store
+from adapters.ports import LaneQueue, Store
 from adapters.store import Counts
 
 REGISTRY: Final = CollectorRegistry()
 RECEIVED: Final = Counter("oncoclaims_received", "Entries stored and acknowledged", ["media"], registry=REGISTRY)
 REPEATED: Final = Counter("oncoclaims_repeated", "Entries that had come before", ["media"], registry=REGISTRY)
 REUSED: Final = Counter("oncoclaims_control_reused", "Control ids used for another body", ["media"], registry=REGISTRY)
-REFUSED: Final = Counter("oncoclaims_refused", "Refused and not stored", ["media", "code"], registry=REGISTRY)
+REFUSED: Final = Counter(
+    "oncoclaims_refused", "Refused: kept unread, or (FHIR) not stored", ["media", "code"], registry=REGISTRY
+)
 FAULTS: Final = Counter("oncoclaims_faults", "Input that is no message", ["listener", "kind"], registry=REGISTRY)
 UNSTORED: Final = Counter("oncoclaims_unstored", "Not acknowledged because the store was down", registry=REGISTRY)
+CERTIFICATE_END: Final = Gauge(
+    "oncoclaims_certificate_end_seconds",
+    "When a certificate of a listener ends, in seconds since 1970",
+    ["listener", "file"],
+    registry=REGISTRY,
+)
+UNREADABLE_TLS: Final = Counter(
+    "oncoclaims_certificates_not_reloaded", "Changed TLS files that could not be used", ["listener"], registry=REGISTRY
+)
 _FRESH: Final = 60.0
 """Seconds for which a count that means reading every lane is told again."""
 CONNECTIONS: Final = Gauge("oncoclaims_mllp_connections", "Open MLLP connections", registry=REGISTRY)
@@ -37,6 +48,11 @@ class Steps(Protocol):
 
 class Counted(Store, Protocol):
     """A store that can say what became of its entries."""
+
+    @property
+    def queue(self) -> LaneQueue:
+        """The queue of lanes."""
+        ...
 
     def counts(self) -> Counts:
         """The journal by what became of its entries."""
@@ -57,6 +73,12 @@ class StoreFigures:
         for state, number in (("unread", counts.unread), ("taken", counts.taken), ("parked", counts.parked)):
             entries.add_metric([state], number)
         yield entries
+        standing = self._store.queue.counts()
+        lanes = GaugeMetricFamily("oncoclaims_lanes", "Lanes of the queue by how they stand", labels=["state"])
+        for state, number in (("waiting", standing.waiting), ("working", standing.working)):
+            lanes.add_metric([state], number)
+        yield lanes
+        yield GaugeMetricFamily("oncoclaims_lanes_stalled", "Lanes whose worker has died", value=standing.stalled)
         if self._lanes is not None:
             yield CounterMetricFamily("oncoclaims_lane_steps", "Steps of lanes saved", value=self._lanes.steps)
         claims = GaugeMetricFamily("oncoclaims_claims", "Claims by state", labels=["state"])

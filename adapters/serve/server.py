@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import signal
 import socket
 import threading
@@ -15,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapters.errors import BadSetup
+from adapters.model.listening import Listening
 from adapters.payers.origin import is_loopback
 from adapters.serve.health import create_health_app
 from adapters.serve.http import create_app
@@ -22,7 +24,7 @@ from adapters.serve.lanes import Lanes
 from adapters.serve.links import Links
 from adapters.serve.logs import configure, log
 from adapters.serve.middleware import LoopbackOnly
-from adapters.serve.mllp import start_mllp
+from adapters.serve.mllp import listener_problems, shown, start_listener
 from adapters.serve.wired import Wired
 
 ROLES: Final = ("intake", "worker", "payer", "web")
@@ -69,12 +71,17 @@ def serve_all(
 
     `tell` is given the address of the pages' one-time link where `links` is given and the web role runs.
 
-    Ports of 0 take free ones. Raises `BadSetup` where a listener cannot be had.
+    Ports of 0 take free ones; `mllp_port` is for sites whose file lists no listeners. Raises `BadSetup` where a listener
+    cannot be had.
     """
     unknown = sorted(set(roles) - set(ROLES))
     if unknown:
         raise BadSetup(tuple(f"there is no role {role!r}" for role in unknown))
     configure(log_level)
+    # The site file's listeners; without any, one for this machine.
+    doors = wired.site.listeners or (Listening("mllp", host, mllp_port),)
+    if "intake" in roles and (problems := listener_problems(doors)):
+        raise BadSetup(problems)
     worker = lanes or Lanes(wired.store, wired.house, wired.payers, wired.clock)
     with contextlib.ExitStack() as stack:
         told = stack.enter_context(_told_to_stop())
@@ -89,13 +96,17 @@ def serve_all(
                 tell(f"{address}/open/{links.issue(wired.clock.now())}")
             log().info("listening", listener="http", host=host, port=int(address.rpartition(":")[2]))
         if "intake" in roles:
-            listener = start_mllp(wired, host, mllp_port, "mllp", wake=worker.wake)
-            stack.callback(listener.close)
-            checks["mllp"] = lambda: listener.accepting
-        health = create_health_app(wired, lanes=worker, checks=checks)
+            for said in doors:
+                listener = start_listener(wired, said, wake=worker.wake)
+                stack.callback(listener.close)
+                checks[said.name] = functools.partial(getattr, listener, "accepting")
+        notes = [note for note in map(shown, doors) if note] if "intake" in roles else []
+        health = create_health_app(wired, lanes=worker, checks=checks, notes=notes)
         address = stack.enter_context(serving(health, "127.0.0.1", health_port))
         log().info("listening", listener="health", host="127.0.0.1", port=int(address.rpartition(":")[2]))
-        told.wait()
+        # Handlers run in this thread, which nothing wakes when the system gave the signal to another one: look up.
+        while not told.wait(1.0):
+            pass
         log().info("stopping")
     log().info("stopped")
 

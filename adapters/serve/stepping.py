@@ -1,12 +1,17 @@
-"""One step of one lane against the store: load, step, save in one transaction; what breaks a step is found and parked."""
+"""One step of one lane against the store: load, step, save in one transaction; what breaks a step is found and parked.
+
+Whoever steps a lane holds it (`LaneQueue.held`).
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from adapters.errors import StoreDown
@@ -16,7 +21,9 @@ from adapters.model.work import open_item
 from adapters.pipeline import House, ReadEntry, read, step
 from adapters.serve.logs import log
 from adapters.serve.wired import LaneStore
-from adapters.store import Stale
+from adapters.store import Share, Stale
+
+T = TypeVar("T")
 
 PERSON_UNKNOWN: Final = "person-unknown"
 _ACTIONS: Final = {
@@ -25,6 +32,10 @@ _ACTIONS: Final = {
     "exception": "report the fault of the program; read the message again when it is mended",
 }
 _MEND: Final = "mend what the reason names, then read the message again"
+_REMEMBERED: Final = 500
+"""Entries that were sorted here and whose lanes have not been worked yet, kept as they were read."""
+_COLLISIONS: Final = 20
+"""Times in a row that another writer in the same lane may spoil a step before it is taken for a fault."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,24 +44,52 @@ class Waiting:
 
     entry: str
     readings: tuple[Reading, ...]
-    last: bool
+    last: bool = False
     """Whether no later lane of this round has the entry: with this lane's save it is taken."""
+    sorted: bool = False
+    """Whether the entry waits in the lane on file: with this lane's save it waits there no more."""
 
 
 class Stepping:
-    """Steps lanes of one store under one lock; `house` may be exchanged when other rules come into force."""
+    """Steps lanes of one store; `exchange` puts other rules into force between two steps."""
 
     def __init__(self, store: LaneStore, house: House) -> None:
-        self.house = house
         self.store = store
-        self.lock = threading.RLock()
-        """Held by whoever reads and writes a lane; never during a call to a payer."""
+        self.house = house
         self.steps = 0
         """Steps saved since the start."""
+        self.parked: set[str] = set()
+        """Entries parked since somebody emptied it; whoever sorts does so at the beginning of a round."""
+        self._free = threading.Condition()
+        self._inside = 0
+        self._known: OrderedDict[str, ReadEntry] = OrderedDict()
+
+    # ------------------------------------------------------------ the house in force
+
+    @contextmanager
+    def one_house(self) -> Iterator[None]:
+        """Within it the house stays what it is."""
+        with self._free:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._inside -= 1
+                self._free.notify_all()
+
+    def exchange(self, house: House) -> None:
+        """Put another house into force, once every step that has begun has ended."""
+        with self._free:
+            self._free.wait_for(lambda: self._inside == 0)
+            self.house = house
+            self._known.clear()
 
     def tick(self, now: datetime) -> Tick:
         """The instant with the site's date of it."""
         return Tick(now, now.astimezone(ZoneInfo(self.house.site.zone)).date())
+
+    # ------------------------------------------------------------ reading
 
     def read(self, entry: JournalEntry) -> ReadEntry:
         """What an entry says; one that cannot be read is given back parked."""
@@ -60,6 +99,35 @@ class Stepping:
             raise
         except Exception as error:  # noqa: BLE001  # whatever a message breaks, only this message waits for it
             return ReadEntry(entry, parked=Parked(entry.id, "exception", type(error).__name__))
+
+    def remember(self, found: ReadEntry) -> None:
+        """Keep an entry as it was read, for the lanes in which it waits now."""
+        with self._free:
+            self._known[found.entry.id] = found
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
+
+    def waiting(self, person: str) -> list[Waiting]:
+        """All that waits in a lane on file, as its step reads it.
+
+        An entry that says something else by the house now in force than when it was sorted is sorted again instead.
+        """
+        shares = self.store.waiting(person)
+        if not shares:
+            return []
+        with self._free:
+            known = {share.entry: self._known[share.entry] for share in shares if share.entry in self._known}
+        missing = [share.entry for share in shares if share.entry not in known]
+        if missing:
+            known |= {entry.id: self.read(entry) for entry in self.store.entries(missing)}
+        found: list[Waiting] = []
+        for share in shares:
+            readings = _shared(known[share.entry], share)
+            if readings is None:
+                self.store.unsort(share.entry)
+            else:
+                found.append(Waiting(share.entry, readings, sorted=True))
+        return found
 
     def park(self, parked: Parked, now: datetime) -> None:
         """Set an entry aside with its reason and a work item."""
@@ -74,10 +142,45 @@ class Stepping:
             detail=parked.detail,
         )
         self.store.park(parked, item)
+        self.parked.add(parked.entry)
         log().warning("parked", entry=parked.entry, reason=parked.reason)
 
+    # ------------------------------------------------------------ steps
+
+    def catch_up(self, person: str, now: datetime) -> PersonRecord:
+        """Step a lane with all that waits in it on file; with nothing, it is stepped for the time that has passed.
+
+        The caller holds the lane. Somebody who writes in it all the same costs a repetition. Raises `StoreDown`.
+        """
+        return again(person, lambda: self.step_lane(person, self.waiting(person), now))
+
+    def work_lane(self, person: str, now: datetime) -> int:
+        """The same where something waits, and nothing where nothing does; how many entries that were."""
+
+        def once() -> int:
+            waiting = self.waiting(person)
+            if waiting:
+                self.step_lane(person, waiting, now)
+            return len(waiting)
+
+        return again(person, once)
+
+    def step_those(self, person: str, waiting: Sequence[Waiting], now: datetime) -> PersonRecord:
+        """Step a lane with these entries; if somebody else wrote in it meanwhile, again with those that nobody took."""
+        left = list(waiting)
+
+        def once() -> PersonRecord:
+            try:
+                return self.step_lane(person, left, now)
+            except Stale:
+                known = self.store.not_taken([one.entry for one in left])
+                left[:] = [one for one in left if one.entry in known]
+                raise
+
+        return again(person, once)
+
     def step_lane(self, person: str, waiting: Sequence[Waiting], now: datetime) -> PersonRecord:
-        """Step a lane with all that waits in it, in one transaction; halve it around an entry that breaks the step."""
+        """Step a lane with these, in one transaction; halve it around an entry that breaks the step."""
         before = self.store.load(person)
         try:
             return self.stepped(before, waiting, now)
@@ -94,13 +197,47 @@ class Stepping:
                 raise
             return before
 
-    def stepped(self, before: PersonRecord, waiting: Sequence[Waiting], now: datetime) -> PersonRecord:
-        """The record after the step, saved. Raises what the step or the store raises."""
+    def renew(self, person: str, now: datetime) -> None:
+        """Derive everything of a lane anew: other tables are in force. The caller holds the lane. Raises `StoreDown`."""
+        again(person, lambda: self.stepped(self.store.load(person), (), now, anew=True))
+
+    def stepped(
+        self, before: PersonRecord, waiting: Sequence[Waiting], now: datetime, *, anew: bool = False
+    ) -> PersonRecord:
+        """The record after the step, saved; with `anew` all of it derived. Raises what the step or the store raises."""
         readings = [reading for one in waiting for reading in one.readings]
-        after = step(before, readings, self.house, self.tick(now))
-        taken = [one.entry for one in waiting if one.last]
-        seen = [one.entry for one in waiting if one.entry]
-        self.store.save(before, after, taken=taken, read=seen, tick=now)
+        with self.one_house():
+            after = step(before, readings, self.house, self.tick(now), again=anew)
+            under = self.house.tables.digest
+            seen = [one.entry for one in waiting if one.entry]
+            taken = [one.entry for one in waiting if one.last]
+            left = [one.entry for one in waiting if one.sorted]
+            self.store.save(before, after, taken=taken, read=seen, left=left, tick=now, under=under, again=anew)
         if after != before:
             self.steps += 1
         return after
+
+
+def again(person: str, step_once: Callable[[], T]) -> T:
+    """Step a lane; if somebody else wrote in it meanwhile, once more. Raises `Stale` when that does not end."""
+    for _ in range(_COLLISIONS):
+        try:
+            return step_once()
+        except Stale:
+            log().warning("lane changed meanwhile", lane=person)
+    return step_once()
+
+
+def _shared(found: ReadEntry, share: Share) -> tuple[Reading, ...] | None:
+    """What an entry says about the lane of a share; None when it no longer says what was sorted."""
+    id, at = found.entry.id, found.entry.at
+    if found.parked is not None or len(found.captured) != share.captured:
+        return None
+    if found.news is not None:
+        return (Reading(id, at, news=found.news),)
+    return tuple(Reading(id, at, captured=found.captured[part]) for part in share.parts)
+
+
+def without(waiting: Sequence[Waiting], parked: set[str]) -> list[Waiting]:
+    """The same; what another lane broke on is not taken by this one, or that trouble would be hidden."""
+    return [replace(one, last=one.last and one.entry not in parked) for one in waiting]

@@ -8,8 +8,10 @@ from adapters.store.migration import migrate
 from adapters.store.refusals import Damaged, Overwrites, Stale
 from adapters.store.seal import Sealing
 from adapters.store.store import SqlStore, open_store
+from adapters.store.waiting import AtHand, Share
 
 __all__ = [
+    "AtHand",
     "Counts",
     "Damaged",
     "Found",
@@ -20,6 +22,7 @@ __all__ = [
     "Reach",
     "Restored",
     "Sealing",
+    "Share",
     "SqlStore",
     "Stale",
     "Traced",

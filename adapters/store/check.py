@@ -19,12 +19,12 @@ from adapters.model.journal import JournalKind
 from adapters.model.people import Identifier
 from adapters.model.record import Due, Parked, PersonRecord
 from adapters.store import chain, codec, dialect, ledger
-from adapters.store.journal import State, control_key, entry_id
+from adapters.store.journal import control_key, entry_id
 from adapters.store.keys import KeyRing
 from adapters.store.people import blind_of
 from adapters.store.records import SHELVES, Shelf
 from adapters.store.refusals import Damaged
-from adapters.store.schema import identifiers, journal, queue
+from adapters.store.schema import State, identifiers, journal, queue, waiting
 
 _QUEUED: Final = (queue.c.state, queue.c.reason, queue.c.key_id, queue.c.sealed, queue.c.tick)
 _PARKED: Final = codec.decoder_of(Parked)
@@ -101,12 +101,15 @@ def _queue(connection: Connection, keys: KeyRing) -> Iterator[str]:
         .join(queue, queue.c.entry == journal.c.id, isouter=True)
         .order_by(journal.c.seq)
     )
+    waits = set(connection.execute(select(waiting.c.entry)).scalars())
     for row in connection.execute(asked):
         place = f"queue|{row.id}"
         if row.queued != row.seq or row.state not in set(State):
             yield f"{place}: missing or not this entry's"
         elif not _goes(State(row.state), row.tick, row.sealed):
             yield f"{place}: its state does not go with what it holds"
+        elif (row.state == State.WAITING) != (row.id in waits):
+            yield f"{place}: it waits in no lane, or in one that it does not wait in"
         elif row.state == State.PARKED:
             try:
                 (why,) = codec.decode_all(_PARKED, [keys.open(row.key_id, row.sealed, place)], place)

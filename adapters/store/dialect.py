@@ -13,9 +13,18 @@ from typing import Final, Protocol, TypeAlias
 from sqlalchemy import URL, Connection, Engine
 
 from adapters.errors import BadSetup
+from adapters.ports import LaneQueue
 from adapters.store import postgres, sqlite
+from adapters.store.lane_threads import Ask
 
 Turn: TypeAlias = Callable[[], AbstractContextManager[None]]
+
+
+class StoreQueue(LaneQueue, Protocol):
+    """The queue of a store's lanes, which closes with it."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
 
 
 class Dialect(Protocol):
@@ -47,6 +56,12 @@ class Dialect(Protocol):
 
     def append_only(self, table: str, key: str, /) -> Iterator[str]:
         """The statements that make the triggers of one more table whose rows, known by `key`, are only ever added."""
+
+    def make_queue(self, connection: Connection, /) -> None:
+        """Make what the queue of lanes keeps; run by a migration."""
+
+    def lane_queue(self, url: URL, read: Ask, write: Ask, /) -> StoreQueue:
+        """The queue of the store's lanes; `read` and `write` run inside a transaction of the store."""
 
     def any_text(self, connection: Connection, /) -> AbstractContextManager[None]:
         """Within it a check reads text that is none any more, where the database lets such text be."""

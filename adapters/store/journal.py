@@ -10,7 +10,6 @@ import hashlib
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Final
 
 import msgspec
@@ -20,6 +19,8 @@ from sqlalchemy import (
     RowMapping,
     bindparam,
     cast,
+    delete,
+    exists,
     func,
     insert,
     literal,
@@ -35,17 +36,9 @@ from adapters.ports import Receipt, Received
 from adapters.store import codec, postgres
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged, Overwrites
-from adapters.store.schema import journal, queue, takings
+from adapters.store.schema import State, journal, queue, takings, waiting
 
 _NAMESPACE: Final = uuid.UUID("8d0f6c4e-3c58-5f0a-9b5e-5a7c0f6a1d21")
-
-
-class State(StrEnum):
-    """What became of a journal entry."""
-
-    UNREAD = "unread"
-    TAKEN = "taken"
-    PARKED = "parked"
 
 
 def entry_id(kind: str, channel: str, sender: str, digest: str) -> str:
@@ -197,11 +190,21 @@ def _append(connection: Connection, last: int, rows: Sequence[dict[str, Any]], s
     )
 
 
-def tick_row(person: str, revision: int, at: int, taken: Sequence[str], keys: KeyRing) -> dict[str, Any]:
-    """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it read."""
-    body = msgspec.json.encode(
-        {"person": person, "tick": codec.instant(at).isoformat(), "revision": revision, "taken": list(taken)}
-    )
+def tick_row(
+    person: str, revision: int, at: int, taken: Sequence[str], keys: KeyRing, under: str = "", *, again: bool = False
+) -> dict[str, Any]:
+    """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it read.
+
+    `under` and `again` are in it where they say something: the digest of the tables that it asked, and that everything
+    was derived anew.
+    """
+    said: dict[str, Any] = {
+        "person": person,
+        "tick": codec.instant(at).isoformat(),
+        "revision": revision,
+        "taken": list(taken),
+    }
+    body = msgspec.json.encode(said | ({"under": under} if under else {}) | ({"again": True} if again else {}))
     receipt = Receipt(
         kind=JournalKind.TICK,
         channel="store",
@@ -219,29 +222,65 @@ def tick_row(person: str, revision: int, at: int, taken: Sequence[str], keys: Ke
 
 _TAKE: Final = (
     update(queue)
-    .where(queue.c.entry.in_(bindparam("entries", expanding=True)), queue.c.state == State.UNREAD.value)
+    .where(
+        queue.c.entry.in_(bindparam("entries", expanding=True)),
+        queue.c.state.in_(bindparam("states", expanding=True)),
+        ~exists().where(waiting.c.entry == queue.c.entry),
+    )
     .values(state=State.TAKEN.value, tick=bindparam("at"))
 )
-_COUNT: Final = select(func.count()).select_from(queue).where(queue.c.entry.in_(bindparam("entries", expanding=True)))
+_STATES: Final = (
+    select(queue.c.state, func.count())
+    .where(queue.c.entry.in_(bindparam("entries", expanding=True)))
+    .group_by(queue.c.state)
+)
+_GONE: Final = delete(waiting).where(
+    waiting.c.person == bindparam("lane"), waiting.c.entry.in_(bindparam("entries", expanding=True))
+)
 _TAKEN_BY: Final = select(takings.c.entry).where(
     takings.c.person == bindparam("person"), takings.c.entry.in_(bindparam("entries", expanding=True))
 )
 
 
 def take(connection: Connection, taken: Sequence[str], person: str, at: int | None) -> None:
-    """Mark entries as taken by a lane; a parked one stays parked, or another lane's trouble would be hidden."""
-    if int(connection.execute(_COUNT, {"entries": taken}).scalar_one()) != len(taken):
+    """Mark entries as taken by a lane, the last of theirs, or by none; a parked one stays parked, or another lane's
+    trouble would be hidden."""
+    if not taken:
+        return
+    states = {str(row[0]): int(row[1]) for row in connection.execute(_STATES, {"entries": taken})}
+    if sum(states.values()) != len(taken):
         raise Overwrites("a step took an entry that is not in the journal")
-    connection.execute(_TAKE, {"entries": taken, "at": at})
+    if State.WAITING.value in states:
+        if person:
+            connection.execute(_GONE, {"lane": person, "entries": taken})
+        else:
+            connection.execute(delete(waiting).where(waiting.c.entry.in_(taken)))
+    connection.execute(_TAKE, {"entries": taken, "states": [State.UNREAD.value, State.WAITING.value], "at": at})
+    _note_taking(connection, taken, person)
+
+
+def leave(connection: Connection, entries: Sequence[str], person: str, at: int | None) -> None:
+    """The lane has read what waited in it: its rows go, and an entry is taken when its last one goes.
+
+    One that is unread again, because a person had it read anew meanwhile, stays so.
+    """
+    if not entries:
+        return
+    connection.execute(_GONE, {"lane": person, "entries": entries})
+    connection.execute(_TAKE, {"entries": entries, "states": [State.WAITING.value], "at": at})
+    _note_taking(connection, entries, person)
+
+
+def _note_taking(connection: Connection, entries: Sequence[str], person: str) -> None:
     if person:
-        known = set(connection.execute(_TAKEN_BY, {"person": person, "entries": taken}).scalars())
-        rows = [{"entry": entry, "person": person} for entry in taken if entry not in known]
+        known = set(connection.execute(_TAKEN_BY, {"person": person, "entries": entries}).scalars())
+        rows = [{"entry": entry, "person": person} for entry in entries if entry not in known]
         if rows:
             connection.execute(insert(takings), rows)
 
 
 def park(connection: Connection, parked: Parked, keys: KeyRing) -> None:
-    """Set an entry aside with its reason."""
+    """Set an entry aside with its reason, and out of every lane in which it waits."""
     sealed = keys.seal(codec.encode(parked), f"queue|{parked.entry}")
     done = connection.execute(
         update(queue)
@@ -250,6 +289,7 @@ def park(connection: Connection, parked: Parked, keys: KeyRing) -> None:
     )
     if done.rowcount != 1:
         raise Overwrites("an entry to be parked is not in the journal")
+    connection.execute(delete(waiting).where(waiting.c.entry == parked.entry))
 
 
 def unpark(connection: Connection, entry: str) -> bool:
@@ -275,10 +315,22 @@ def parked(connection: Connection, keys: KeyRing) -> tuple[Parked, ...]:
     return codec.decode_all(_PARKED, [keys.open(r.key_id, r.sealed, f"queue|{r.entry}") for r in rows], "queue")
 
 
-_UNREAD: Final = (
+_PARKED_FOR: Final = (
+    select(queue.c.entry)
+    .where(queue.c.state == State.PARKED.value, queue.c.reason == bindparam("why"))
+    .order_by(queue.c.seq)
+)
+
+
+def parked_for(connection: Connection, reason: str) -> tuple[str, ...]:
+    """The entries that are parked for a reason, in the order of the journal."""
+    return tuple(connection.execute(_PARKED_FOR, {"why": reason}).scalars())
+
+
+_IN_STATE: Final = (
     select(journal)
     .join(queue, queue.c.entry == journal.c.id)
-    .where(queue.c.state == State.UNREAD.value)
+    .where(queue.c.state.in_(bindparam("states", expanding=True)))
     .order_by(queue.c.seq)
     .limit(bindparam("most"))
 )
@@ -286,11 +338,22 @@ _WHOLE: Final = (
     select(journal).where(journal.c.seq > bindparam("after")).order_by(journal.c.seq).limit(bindparam("most"))
 )
 _ENTRY: Final = select(journal).where(journal.c.id == bindparam("id"))
+_ENTRIES: Final = select(journal).where(journal.c.id.in_(bindparam("ids", expanding=True))).order_by(journal.c.seq)
+_NOT_TAKEN: Final = select(queue.c.entry).where(
+    queue.c.entry.in_(bindparam("entries", expanding=True)),
+    queue.c.state.in_((State.UNREAD.value, State.WAITING.value)),
+)
 
 
-def unread(connection: Connection, limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
-    """What no step has taken yet, in order."""
-    return tuple(opened(row, keys) for row in connection.execute(_UNREAD, {"most": limit}).mappings())
+def in_state(connection: Connection, states: Sequence[State], limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
+    """Entries of which this became, with their bodies, in order."""
+    asked = {"states": [state.value for state in states], "most": limit}
+    return tuple(opened(row, keys) for row in connection.execute(_IN_STATE, asked).mappings())
+
+
+def not_taken(connection: Connection, entries: Sequence[str]) -> frozenset[str]:
+    """Those of the entries that are neither taken nor parked."""
+    return frozenset(connection.execute(_NOT_TAKEN, {"entries": entries}).scalars())
 
 
 def whole(connection: Connection, after: int, limit: int, keys: KeyRing) -> tuple[JournalEntry, ...]:
@@ -303,6 +366,11 @@ def entry(connection: Connection, id: str, keys: KeyRing) -> JournalEntry | None
     """One entry with its body, or None."""
     row = connection.execute(_ENTRY, {"id": id}).mappings().one_or_none()
     return None if row is None else opened(row, keys)
+
+
+def entries(connection: Connection, ids: Sequence[str], keys: KeyRing) -> tuple[JournalEntry, ...]:
+    """Those of the entries that are on file, with their bodies, in order."""
+    return tuple(opened(row, keys) for row in connection.execute(_ENTRIES, {"ids": ids}).mappings())
 
 
 def opened(row: RowMapping, keys: KeyRing) -> JournalEntry:

@@ -18,9 +18,9 @@ from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
 from adapters.store import codec, records, schema
-from adapters.store.journal import State
 from adapters.store.keys import KeyRing
 from adapters.store.records import Shelf
+from adapters.store.schema import State
 
 T = TypeVar("T")
 
@@ -68,9 +68,12 @@ class Counts:
 
     journal: int
     unread: int
+    """Neither taken nor parked."""
     taken: int
     parked: int
     by_kind: Mapping[JournalKind, int]
+    waiting: int = 0
+    """Of those unread, the ones that are sorted into their lanes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +166,8 @@ def counts(connection: Connection) -> Counts:
     by_kind = {JournalKind(row[0]): int(row[1]) for row in kinds}
     return Counts(
         journal=sum(by_kind.values()),
-        unread=states.get(State.UNREAD.value, 0),
+        unread=states.get(State.UNREAD.value, 0) + states.get(State.WAITING.value, 0),
+        waiting=states.get(State.WAITING.value, 0),
         taken=states.get(State.TAKEN.value, 0),
         parked=states.get(State.PARKED.value, 0),
         by_kind=by_kind,

@@ -1,4 +1,5 @@
-"""PostgreSQL: with `roles` the only module that speaks its dialect. Connections, what they promise, guards, the intake.
+"""PostgreSQL: with `roles` and `lane_jobs` the only module that speaks its dialect. Connections, what they promise,
+guards, the intake.
 
 Durability is fsync, full_page_writes and a synchronous_commit that waits for the disk: read whenever a connection is
 made, for a server comes back from a restart with other settings. All writers of a database take turns by one advisory
@@ -17,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from adapters.errors import BadSetup, StoreDown
-from adapters.store import roles
+from adapters.store import lane_jobs, roles
+from adapters.store.lane_jobs import LaneJobs
+from adapters.store.lane_threads import Ask
 
 NAME: Final = "postgresql"
 DRIVER: Final = "postgresql+psycopg"
@@ -25,6 +28,8 @@ DRIVER: Final = "postgresql+psycopg"
 OLDEST: Final = 150000
 """server_version_num of the oldest server that the tests run on."""
 _READERS: Final = 16
+_LOCKERS: Final = 16
+"""Connections that hold lanes, at most: one for each thread that does."""
 _LOCK: Final = 0x6F6E636F636C61
 """The advisory lock of all writers of a database."""
 _BEGIN_WRITING: Final = f"BEGIN ISOLATION LEVEL READ COMMITTED; SELECT pg_advisory_xact_lock({_LOCK})"
@@ -101,6 +106,18 @@ def open_readers(url: URL) -> Engine | None:
     return _engine(url, _BEGIN_READING, _vouch_for_reading, pool_size=4, max_overflow=_READERS - 4)
 
 
+def lane_queue(url: URL, read: Ask, write: Ask) -> LaneJobs:
+    """Jobs of the database itself, for the workers of all processes. Nothing is connected until it is used."""
+    locks = _engine(url, "", _vouch_for_reading, pool_size=2, max_overflow=_LOCKERS - 2)
+    _, said = locks.dialect.create_connect_args(url.set(drivername=DRIVER))
+    connecting = {**_connecting(url), **{name: value for name, value in said.items() if name != "context"}}
+    return LaneJobs(connecting, locks, read, write)
+
+
+def _connecting(url: URL) -> dict[str, str]:
+    return {name: value for name, value in _CONNECT.items() if name not in url.query}
+
+
 def _engine(url: URL, begin: str, vouch: Callable[[Any], None], *, pool_size: int, max_overflow: int) -> Engine:
     _choose_secrecy(url)
     engine = create_engine(
@@ -109,7 +126,7 @@ def _engine(url: URL, begin: str, vouch: Callable[[Any], None], *, pool_size: in
         pool_size=pool_size,
         max_overflow=max_overflow,
         pool_timeout=30,
-        connect_args={name: value for name, value in _CONNECT.items() if name not in url.query},
+        connect_args=_connecting(url),
         hide_parameters=True,
         use_native_hstore=False,
     )
@@ -121,9 +138,11 @@ def _engine(url: URL, begin: str, vouch: Callable[[Any], None], *, pool_size: in
         connection.execute(_SETTING, [word for setting in _SESSION.items() for word in setting])
         vouch(connection)
 
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        connection.exec_driver_sql(begin)
+    if begin:
+
+        @event.listens_for(engine, "begin")
+        def _begin(connection: Connection) -> None:
+            connection.exec_driver_sql(begin)
 
     return engine
 
@@ -258,6 +277,11 @@ def append_only(table: str, _key: str) -> Iterator[str]:
 def _made(trigger: _Trigger) -> Iterator[str]:
     yield trigger.text
     yield f"ALTER TABLE {trigger.table} ENABLE ALWAYS TRIGGER {trigger.name}"
+
+
+def make_queue(connection: Connection) -> None:
+    """The tables of the jobs, in the store's schema; run by a migration."""
+    lane_jobs.make_tables(connection)
 
 
 def any_text(_connection: Connection) -> AbstractContextManager[None]:

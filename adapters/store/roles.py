@@ -12,6 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from adapters.errors import BadSetup
+from adapters.store import lane_jobs
 
 INTAKE: Final = "oncoclaims_intake"
 WORKER: Final = "oncoclaims_worker"
@@ -36,7 +37,11 @@ _WORKER_WRITES: Final = {
     "remittances": "INSERT, UPDATE",
     "claims": "INSERT, UPDATE",
     **dict.fromkeys(("charges", "holds", "skips", "findings", "work_items", "due"), "INSERT, UPDATE, DELETE"),
+    # The queue of lanes: ids only.
+    "waiting": "INSERT, DELETE",
+    **dict.fromkeys(lane_jobs.TABLES, "INSERT, UPDATE, DELETE"),
 }
+_SEQUENCES: Final = tuple(f"{table}_id_seq" for table in lane_jobs.TABLES)
 
 
 def grants() -> Iterator[str]:
@@ -47,6 +52,7 @@ def grants() -> Iterator[str]:
     yield f"GRANT INSERT ON queue TO {INTAKE}"
     for table, verbs in _WORKER_WRITES.items():
         yield f"GRANT {verbs} ON {table} TO {WORKER}"
+    yield f"GRANT USAGE ON SEQUENCE {', '.join(_SEQUENCES)} TO {WORKER}"
     yield f"GRANT SELECT, INSERT ON entries, entry_lines TO {POSTER}"
 
 

@@ -10,6 +10,7 @@ columns that questions need: ids, states, instants. Plain columns hold nothing t
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -24,6 +25,17 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+
+
+class State(StrEnum):
+    """What became of a journal entry."""
+
+    UNREAD = "unread"
+    WAITING = "waiting"
+    """Read, and sorted into the lanes that it concerns; not every one of them has taken it yet."""
+    TAKEN = "taken"
+    PARKED = "parked"
+
 
 metadata: Final = MetaData(
     naming_convention={
@@ -91,7 +103,8 @@ queue: Final = Table(
     Column("tick", BigInteger),
     Index(None, "state", "seq"),
 )
-"""What became of each journal entry: unread, taken (by the step of instant `tick`) or parked (why: sealed)."""
+"""What became of each journal entry: unread, waiting (sorted into its lanes), taken (by the step of instant `tick`) or
+parked (why: sealed)."""
 
 persons: Final = Table("persons", metadata, _text("id", primary_key=True), _number("revision"))
 """The lanes. `revision` counts the steps written, so that a step from an older record is refused."""
@@ -103,6 +116,21 @@ takings: Final = Table(
     _person(primary_key=True),
 )
 """Which lanes a journal entry concerned: the way from a message forward."""
+
+waiting: Final = Table(
+    "waiting",
+    metadata,
+    Column("entry", _TEXT, ForeignKey("journal.id"), primary_key=True),
+    _person(primary_key=True),
+    _number("seq"),
+    _text("parts"),
+    _number("captured"),
+    Index(None, "person", "seq"),
+)
+"""What waits in which lane, in the order of the journal; a row goes with the step that reads it.
+
+`parts`: which of the things `captured` from the entry are of this person, by their places; none for news of a claim.
+"""
 
 identifiers: Final = Table(
     "person_identifiers",

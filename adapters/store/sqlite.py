@@ -19,6 +19,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapters.errors import BadSetup
+from adapters.store import lane_threads
+from adapters.store.lane_threads import Ask, LaneThreads
 
 try:
     import fcntl
@@ -89,6 +91,16 @@ def append_only(table: str, key: str) -> Iterator[str]:
         f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} "  # noqa: S608  # our own names
         f"WHEN EXISTS (SELECT 1 FROM {table} WHERE {key} = NEW.{key}) {refusal}"
     )
+
+
+def make_queue(connection: Connection) -> None:
+    """The work table of the lanes; run by a migration."""
+    lane_threads.TABLES.create_all(connection)
+
+
+def lane_queue(_url: URL, read: Ask, write: Ask) -> LaneThreads:
+    """A work table and the threads of this process."""
+    return LaneThreads(read, write)
 
 
 def is_memory(url: URL) -> bool:

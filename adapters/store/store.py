@@ -1,4 +1,4 @@
-"""The store: ports.Store on a SQL database, and the questions that listings ask.
+"""The store: ports.Store on a SQL database.
 
 Writes go through the one writer; reads take a reading connection and see the last commit. A database in memory has one
 connection only, so its reads take their turn at the writer.
@@ -13,29 +13,39 @@ from concurrent.futures import Future
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, Literal, Self, TypeVar, overload
+from typing import Final, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, func, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.errors import BadSetup, StoreDown
-from adapters.model.charge import Finding, Hold, Skip
-from adapters.model.claim import ClaimOnFile
 from adapters.model.journal import JournalEntry
-from adapters.model.ledger import Account, Entry
-from adapters.model.money import Cents
 from adapters.model.people import PersonHint
-from adapters.model.record import ChargeOnFile, Parked, PersonRecord
-from adapters.model.remittance import Remittance
+from adapters.model.record import Parked, PersonRecord
 from adapters.model.work import WorkItem
 from adapters.ports import Clock, Receipt, Received, Store
-from adapters.store import backup, check, codec, dialect, journal, ledger, listing, migration, people, records, schema
+from adapters.store import (
+    backup,
+    check,
+    codec,
+    dialect,
+    editions_journal,
+    journal,
+    listing,
+    migration,
+    people,
+    records,
+    schema,
+)
 from adapters.store.backup import Reach
 from adapters.store.head import HeadFile
-from adapters.store.journal import Arrival, State
+from adapters.store.journal import Arrival
 from adapters.store.keys import KeyRing
-from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
+from adapters.store.lane_rows import LaneRows
+from adapters.store.listing import Traced
+from adapters.store.listings import Listings
 from adapters.store.refusals import Stale
+from adapters.store.schema import State
 from adapters.store.seal import Sealer
 from adapters.store.writer import Writer
 
@@ -64,7 +74,7 @@ class _SystemClock:
         return datetime.now(UTC)
 
 
-class SqlStore:
+class SqlStore(Listings, LaneRows):
     """Implements `ports.Store`; made by `open_store`. Safe to use from many threads."""
 
     def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock, head: HeadFile | None = None) -> None:
@@ -80,10 +90,13 @@ class SqlStore:
         self._writer: Writer[Received] = Writer(writer, self._turn, self._take_all)
         self.sealer = Sealer(self._read, self._write, keys, head)
         """Seals what is on file, and says how far that reaches."""
+        self.queue = dialect.of(url).lane_queue(url, self._read, self._write)
+        """Which lanes are runnable, who works them, and who may touch one."""
 
     def close(self) -> None:
         """Write what waits, then let go of the database."""
         self._writer.close()
+        self.queue.close()
         if self._readers is not None:
             self._readers.dispose()
         # The last connection to close folds the write-ahead log into the file: that is a checkpoint, so in turn.
@@ -111,7 +124,7 @@ class SqlStore:
 
     def unread(self, limit: int) -> tuple[JournalEntry, ...]:
         """Journal entries that no step has taken yet, in order; parked ones are not among them."""
-        return self._read(lambda c: journal.unread(c, limit, self._keys))
+        return self._read(lambda c: journal.in_state(c, (State.UNREAD, State.WAITING), limit, self._keys))
 
     def journal(self, after: int = 0, limit: int = 1000) -> tuple[JournalEntry, ...]:
         """Journal entries with their bodies, in order, those numbered above `after`."""
@@ -121,8 +134,13 @@ class SqlStore:
         """One journal entry with its body decrypted, or None."""
         return self._read(lambda c: journal.entry(c, id, self._keys))
 
+    def entries(self, ids: Iterable[str]) -> tuple[JournalEntry, ...]:
+        """Those of these journal entries that are on file, with their bodies decrypted, in order."""
+        asked = list(ids)
+        return self._read(lambda c: journal.entries(c, asked, self._keys))
+
     def park(self, parked: Parked, item: WorkItem) -> None:
-        """Set an entry aside with its reason and open its work item, in one transaction."""
+        """Set an entry aside with its reason and open its work item, in one transaction; it waits in no lane then."""
 
         def work(connection: Connection) -> None:
             journal.park(connection, parked, self._keys)
@@ -146,9 +164,31 @@ class SqlStore:
         return self._write(work)
 
     def close_entry(self, entry: str) -> None:
-        """Mark an entry as taken that concerns no person."""
+        """Mark an entry as taken that concerns no person, or that nothing came of."""
         now = codec.micros(self._clock.now())
         self._write(lambda c: journal.take(c, [entry], "", now))
+
+    def note(
+        self, channel: str, control: str, make: Callable[[JournalEntry | None], Receipt | None]
+    ) -> JournalEntry | None:
+        """Write the entry that `make` draws up from the last one of its channel and control id; None where it wants none.
+
+        It concerns no lane. The last one stays the last one while `make` looks at it.
+        """
+
+        def work(connection: Connection) -> JournalEntry | None:
+            receipt = make(editions_journal.last_noted(connection, channel, control, self._keys))
+            return None if receipt is None else editions_journal.note(connection, receipt, self._keys)
+
+        return self._write(work)
+
+    def noted(self, channel: str, control: str) -> tuple[JournalEntry, ...]:
+        """All entries of the channel with this control id, in order."""
+        return self._read(lambda c: editions_journal.noted(c, channel, control, self._keys))
+
+    def last_noted(self, channel: str, control: str) -> JournalEntry | None:
+        """The last of them, or None."""
+        return self._read(lambda c: editions_journal.last_noted(c, channel, control, self._keys))
 
     def _put_work(self, connection: Connection, item: WorkItem) -> None:
         """Write a work item outside a lane's step: over the one of its id, or at the end of its lane."""
@@ -225,115 +265,44 @@ class SqlStore:
         *,
         taken: Iterable[str] = (),
         read: Iterable[str] = (),
+        left: Iterable[str] = (),
         tick: datetime,
+        under: str = "",
+        again: bool = False,
     ) -> None:
         """Write what changed, mark the entries as taken and note the lane's tick, in one transaction.
 
+        `left` are entries that waited in the lane: they wait there no more, and are taken when they wait nowhere else.
+        `under` is the digest of the tables that the step asked; `again` says that everything was derived anew.
         The tick becomes a journal entry when something changed. Raises `Overwrites` when the step would change or lose
         what is only ever added to, `Stale` when the record on file is no longer `before`; nothing is written then.
         """
-        entries = list(dict.fromkeys(taken))
-        if before is after and not entries:
+        entries, waited = list(dict.fromkeys(taken)), list(dict.fromkeys(left))
+        if before is after and not entries and not waited:
             return
         behind = self._behind(before)
         writes, encoded = records.difference(before, after, behind.encoded, self._keys)
-        if not writes and not entries:
+        if not writes and not entries and not waited:
             return
         at = codec.micros(tick)
         person = after.person
         revision = behind.revision
         following = 1 if revision is None else revision + 1
-        seen = list(dict.fromkeys((*read, *entries)))
-        ticked = journal.tick_row(person, following, at, seen, self._keys) if writes else None
+        seen = list(dict.fromkeys((*read, *entries, *waited)))
+        ticked = journal.tick_row(person, following, at, seen, self._keys, under, again=again) if writes else None
 
         def work(connection: Connection) -> None:
             if ticked is not None:
                 records.write(connection, writes, revision, self._keys)
                 journal.append(connection, [ticked], State.TAKEN, at)
-            if entries:
+            if entries or waited:
                 lane = person if records.revision_of(connection, person) is not None else ""
                 journal.take(connection, entries, lane, at)
+                journal.leave(connection, waited, lane, at)
 
         self._write(work)
         if writes:
             self._keep(_Kept(after, following, encoded))
-
-    def due_lanes(self, now: datetime) -> tuple[str, ...]:
-        """Persons who have something due at or before the instant."""
-        due = schema.due
-        asked = select(due.c.person).distinct().where(due.c.not_before <= codec.micros(now)).order_by(due.c.person)
-        return self._read(lambda c: tuple(c.execute(asked).scalars()))
-
-    def next_due(self) -> datetime | None:
-        """When the next thing falls due in any lane, or None when nothing waits."""
-        asked = select(func.min(schema.due.c.not_before))
-        found = self._read(lambda connection: connection.execute(asked).scalar_one_or_none())
-        return None if found is None else codec.instant(int(found))
-
-    def lanes(self) -> tuple[str, ...]:
-        """All persons on file, by id."""
-        return self._read(
-            lambda c: tuple(c.execute(select(schema.persons.c.id).order_by(schema.persons.c.id)).scalars())
-        )
-
-    # Listings
-
-    @overload
-    def charges(self, held: Literal[False] = False) -> tuple[Of[ChargeOnFile], ...]: ...
-    @overload
-    def charges(self, held: Literal[True]) -> tuple[Of[Hold], ...]: ...
-    def charges(self, held: bool = False) -> tuple[Of[ChargeOnFile], ...] | tuple[Of[Hold], ...]:
-        """Every charge on file, or every line held back."""
-        return self._everyones(records.HOLDS if held else records.CHARGES)
-
-    def claims(self) -> tuple[Of[ClaimOnFile], ...]:
-        """Every claim and where it stands."""
-        return self._everyones(records.CLAIMS)
-
-    def skips(self) -> tuple[Of[Skip], ...]:
-        """Every event that owes nothing by itself, and why."""
-        return self._everyones(records.SKIPS)
-
-    def findings(self) -> tuple[Of[Finding], ...]:
-        """Every finding."""
-        return self._everyones(records.FINDINGS)
-
-    def remittances(self) -> tuple[Of[Remittance], ...]:
-        """Every adjudication."""
-        return self._everyones(records.REMITTANCES)
-
-    def worklist(self, closed: bool = False) -> tuple[WorkItem, ...]:
-        """Open work items by deadline, those without one last; with `closed`, the closed ones too."""
-        return self._read(lambda c: listing.worklist(c, self._keys, closed=closed))
-
-    def ledger_entries(self) -> tuple[Of[Entry], ...]:
-        """Every ledger entry, by person in the order made."""
-        return self._read(lambda c: tuple(Of(person, entry) for person, entry in ledger.everyones(c)))
-
-    def trial_balance(self) -> dict[Account, Cents]:
-        """The sum of every account in minor units; together they are zero."""
-        return self._read(ledger.trial_balance)
-
-    def counts(self) -> Counts:
-        """The journal by what became of its entries: what came in is unread, taken or parked, and nothing else."""
-        return self._read(listing.counts)
-
-    def parked(self) -> tuple[Parked, ...]:
-        """All that is parked, with its reason, in the order of the journal."""
-        return self._read(lambda c: journal.parked(c, self._keys))
-
-    def conflicts(self) -> tuple[tuple[str, str, datetime], ...]:
-        """Pairs of lanes that one message named as one person, and when last; nothing was merged."""
-        asked = select(schema.conflicts).order_by(schema.conflicts.c.at)
-        return self._read(lambda c: tuple((r.person, r.other, codec.instant(r.at)) for r in c.execute(asked)))
-
-    def find(self, id: str) -> tuple[Found, ...]:
-        """What an id is, and whose: mostly one thing, none for an unknown id."""
-        return self._read(lambda c: listing.find(c, id))
-
-    def messages(self, after: int = 0, limit: int = 1000) -> tuple[JournalLine, ...]:
-        """The journal after a number, without bodies."""
-        return self._read(lambda c: listing.messages(c, after, limit))
 
     def trace(self, entry: str) -> Traced | None:
         """What a journal entry led to; None for an unknown id."""
@@ -355,9 +324,6 @@ class SqlStore:
         return backup.back_up(self._read, self.sealer, self._keys, file, now)
 
     # The way in and out
-
-    def _everyones(self, shelf: records.Shelf) -> tuple[Of[Any], ...]:
-        return self._read(lambda c: listing.everyones(c, shelf, self._keys))
 
     def _read(self, ask: Callable[[Connection], T]) -> T:
         """Ask within one snapshot of the last commit."""

@@ -69,7 +69,7 @@ aliases = ["MCRB"]
 [[feeds]]
 name = "mosaiq"
 media = "hl7v2"
-dialect = "mosaiq-dft"
+dialect = "example-dft-zseg"
 zone = "America/New_York"
 facility = "main"
 person_system = "mrn"

@@ -65,17 +65,18 @@ def test_verify_says_how_far_the_seals_reach(clinic: Any, say: SimpleNamespace) 
     clinic.file("one.hl7", say.dft("V-1"))
     assert clinic("ingest", "one.hl7").code == 0
     unsealed = clinic("verify")
-    assert unsealed.out.endswith("nothing is sealed yet: 2 journal entries, 0 ledger entries\n")
+    # The rules and the site file in force, the message, the step of its lane.
+    assert unsealed.out.endswith("nothing is sealed yet: 4 journal entries, 0 ledger entries\n")
     assert clinic("run-due", "--now", "2026-01-05T20:00-05:00").code == 0
     whole = clinic("verify")
     assert (whole.code, whole.err) == (0, "")
-    assert whole.out.splitlines()[1] == "1 seals, up to journal entry 2: all of it"
+    assert whole.out.splitlines()[1] == "1 seals, up to journal entry 4: all of it"
     clinic.file("two.hl7", say.dft("V-2"))
     assert clinic("ingest", "two.hl7").code == 0
     tail = clinic("verify")
     assert tail.code == 0
     assert tail.out.splitlines()[1].startswith(
-        "1 seals, up to journal entry 2; the unsealed tail: 2 journal entries (3 to 4)"
+        "1 seals, up to journal entry 4; the unsealed tail: 2 journal entries (5 to 6)"
     )
 
 
@@ -153,18 +154,18 @@ def test_init_gives_an_older_key_file_a_signer(clinic: Any, say: SimpleNamespace
 
 def test_migrate(clinic: Any, bare: Any) -> None:
     done = clinic("migrate")
-    assert (done.code, done.out) == (0, "schema 0002: nothing to do\n")
+    assert (done.code, done.out) == (0, "schema 0003: nothing to do\n")
     connection = sqlite3.connect(clinic.folder / "oncoclaims.db", isolation_level=None)
-    connection.executescript(
-        "DROP TABLE sealed_entries; DROP TABLE seals; UPDATE alembic_version SET version_num = '0001'"
-    )
+    for table in ("waiting", "runnable", "sealed_entries", "seals"):
+        connection.execute(f"DROP TABLE {table}")
+    connection.execute("UPDATE alembic_version SET version_num = '0001'")
     connection.close()
     for command in (("charges",), ("init",), ("run-due",)):
         refused = clinic(*command)
         assert refused.code == 1
-        assert refused.err.startswith("the store has schema 0001, this program needs 0002")
+        assert refused.err.startswith("the store has schema 0001, this program needs 0003")
         assert refused.err.endswith("then `oncoclaims migrate`\n")
-    assert clinic("migrate").out == "schema 0001 is now 0002\n"
+    assert clinic("migrate").out == "schema 0001 is now 0003\n"
     assert clinic("verify").code == 0
     nowhere = clinic("migrate", "--store", "sqlite:///none.db")
     assert (nowhere.code, nowhere.err) == (1, "there is no store at this URL: `oncoclaims init` makes one\n")
@@ -176,7 +177,7 @@ def test_backup_and_restore_refuse_in_words(clinic: Any, say: SimpleNamespace) -
     assert clinic("ingest", "one.hl7").code == 0
     first = clinic("backup", "kept.db")
     assert (first.code, first.err) == (0, "")
-    assert first.out.startswith("kept.db and kept.db.head: up to journal entry 2 of ")
+    assert first.out.startswith("kept.db and kept.db.head: up to journal entry 4 of ")
     again = clinic("backup", "kept.db")
     assert again.code == 1
     assert again.err == "".join(

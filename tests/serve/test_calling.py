@@ -9,6 +9,7 @@ import pytest
 from adapters.errors import StoreDown
 from adapters.model.claim import ClaimState
 from adapters.model.journal import JournalKind
+from adapters.model.record import Due
 from adapters.pipeline import Exchange, sending
 from adapters.serve import calling
 
@@ -451,3 +452,91 @@ def test_what_waits_is_read_before_a_cycle_closes(program, put, message):
     put(one, message("C1"))
     assert one.lanes.run_due() == 1
     assert one.states() == ["accepted"]
+
+
+# ---------------------------------------------------------------- beside another process
+
+
+def spoiling(program, monkeypatch, when) -> list[str]:
+    """Somebody else writes in the lane right before our save, as often as `when` says of its entries; what was tried."""
+    save, tried = program.store.save, []
+
+    def spoilt(before, after, **more):
+        kinds = [program.store.entry(id).kind.value for id in more["read"]]
+        tried.extend(kinds)
+        if when(kinds, tried):
+            on_file = program.store.load(before.person)
+            save(
+                on_file,
+                replace(on_file, due=(*on_file.due, Due("note", str(len(tried)), program.clock.now()))),
+                tick=more["tick"],
+            )
+        save(before, after, **more)
+
+    monkeypatch.setattr(program.store, "save", spoilt)
+    return tried
+
+
+def test_an_intent_that_is_spoilt_is_put_on_file_again_and_the_claim_leaves_once(program, put, message, monkeypatch):
+    one = ready(program, put, message, PAYER, payers=Scripted(TAKEN))
+    tried = spoiling(one, monkeypatch, lambda kinds, tried: kinds == ["call"] and tried.count("call") <= 2)
+    assert one.lanes.run_due() == 1
+    monkeypatch.undo()
+    assert tried.count("call") == 3
+    assert [call for call, _, _ in one.payers.calls] == ["submit"]
+    assert one.states() == ["accepted"]
+    assert one.store.counts().unread == 0
+    assert one.lanes.work() == 0
+    assert one.states() == ["accepted"]
+
+
+def test_an_answer_is_not_lost_when_somebody_writes_in_the_lane(program, put, message, monkeypatch):
+    one = ready(program, put, message, PAYER, payers=Scripted(TAKEN))
+    tried = spoiling(one, monkeypatch, lambda kinds, tried: kinds == ["answer"] and tried.count("answer") <= 3)
+    assert one.lanes.run_due() == 1
+    monkeypatch.undo()
+    assert tried.count("answer") == 4
+    assert one.states() == ["accepted"]
+    assert one.store.counts().unread == 0
+
+
+def test_what_the_caller_has_taken_is_not_taken_again_by_who_sorts(program, put, message, monkeypatch):
+    """Who sorts has read the intent as unread before the caller's save, and writes after it."""
+    one = ready(program, put, message, PAYER, payers=Scripted(TAKEN))
+    receive, late = one.store.receive, []
+
+    def received(receipt):
+        told = receive(receipt)
+        found = one.store.at_hand(9, "").unread
+        late.append(one.lanes._sorting.round(found, one.clock.now()).shares)
+        return told
+
+    monkeypatch.setattr(one.store, "receive", received)
+    assert one.lanes.run_due() == 1
+    monkeypatch.undo()
+    assert [len(shares) for shares in late] == [1, 1]
+    for shares in late:
+        one.store.sort(shares)
+    assert one.store.at_hand(9, "").lanes == ()
+    assert one.states() == ["accepted"]
+    assert one.store.verify() == ()
+
+
+def test_what_who_sorts_has_sorted_is_taken_by_the_caller(program, put, message, monkeypatch):
+    """The intent and the answer wait in their lane before the caller's save: it takes them out."""
+    one = ready(program, put, message, PAYER, payers=Scripted(TAKEN))
+    receive = one.store.receive
+
+    def received(receipt):
+        told = receive(receipt)
+        assert one.lanes.sort() == 1
+        return told
+
+    monkeypatch.setattr(one.store, "receive", received)
+    assert one.lanes.run_due() == 1
+    monkeypatch.undo()
+    assert one.store.at_hand(9, "").lanes == ()
+    assert (one.states(), one.store.counts().unread) == (["accepted"], 0)
+    one.store.queue.drain(one.lanes._work_lane, workers=1)
+    assert one.states() == ["accepted"]
+    assert one.store.verify() == ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 from datetime import timedelta
 
@@ -12,6 +14,7 @@ from adapters.model.journal import JournalKind
 from adapters.pipeline import Exchange, encode_exchange
 from adapters.ports import Receipt
 from adapters.serve import stepping
+from adapters.store import codec, lane_threads
 
 
 def reasons(program) -> list[tuple[str, str]]:
@@ -21,6 +24,27 @@ def reasons(program) -> list[tuple[str, str]]:
 def counts(program) -> tuple[int, int, int]:
     told = program.store.counts()
     return told.unread, told.taken - told.by_kind.get(JournalKind.TICK, 0), told.parked
+
+
+def until(there, seconds: float = 10) -> bool:
+    """Whether it came to that in time."""
+    last = time.monotonic() + seconds
+    while not there():
+        if time.monotonic() > last:
+            return False
+        time.sleep(0.005)
+    return True
+
+
+def at_once(program) -> None:
+    """Sort and work in one go."""
+    program.lanes.work()
+
+
+def by_the_queue(program) -> None:
+    """Sort first, then work the lanes as the service's workers do."""
+    while program.lanes.sort() or program.store.at_hand(1, "").lanes:
+        program.store.queue.drain(program.lanes._work_lane, workers=2)
 
 
 def patient(id: str = "p1", mrn: str = "FH-11") -> dict:
@@ -116,19 +140,20 @@ def test_an_exception_while_reading_parks_one_message(program, put, message, mon
     assert len(one.store.load(one.store.lanes()[0]).charges) == 2
 
 
+@pytest.mark.parametrize("how", [at_once, by_the_queue])
 @pytest.mark.parametrize("bad", range(7))
-def test_an_exception_in_a_step_is_bisected_to_its_message(program, put, message, monkeypatch, bad):
+def test_an_exception_in_a_step_is_bisected_to_its_message(program, put, message, monkeypatch, bad, how):
     one = program()
     entries = [put(one, message(f"C{n}", transaction=f"T{n}")).entry for n in range(7)]
     stepping_ = stepping.step
 
-    def breaking(record, readings, house, tick):
+    def breaking(record, readings, house, tick, **more):
         if any(reading.entry == entries[bad] for reading in readings):
             raise DoubleCharge("two due charges with one slot")
-        return stepping_(record, readings, house, tick)
+        return stepping_(record, readings, house, tick, **more)
 
     monkeypatch.setattr(stepping, "step", breaking)
-    one.lanes.work()
+    how(one)
     assert [(p.entry, p.reason, p.detail) for p in one.store.parked()] == [(entries[bad], "exception", "DoubleCharge")]
     assert counts(one) == (0, 6, 1)
     assert len(one.store.load(one.store.lanes()[0]).charges) == 6
@@ -141,9 +166,9 @@ def test_a_message_about_two_persons_is_taken_with_the_last_lane(program, put, m
     save = one.store.save
     seen = []
 
-    def counting(before, after, *, taken=(), read=(), tick):
+    def counting(before, after, *, taken=(), read=(), **more):
         seen.append((tuple(taken), tuple(read)))
-        save(before, after, taken=taken, read=read, tick=tick)
+        save(before, after, taken=taken, read=read, **more)
 
     monkeypatch.setattr(one.store, "save", counting)
     one.lanes.work()
@@ -234,6 +259,108 @@ def test_another_writer_in_the_lane_costs_only_a_round(program, put, message, mo
     assert counts(one) == (0, 2, 0)
 
 
+def test_sorting_gives_each_lane_its_part_and_working_takes_it(program, put, message):
+    one = program()
+    second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
+    both = put(one, message("C1") + second).entry
+    put(one, message("C2", transaction="T3"))
+    assert one.lanes.sort() == 2
+    assert one.lanes.sort() == 0
+    assert (counts(one), one.store.counts().waiting, one.lanes.steps) == ((2, 0, 0), 2, 0)
+    lanes = sorted(one.store.at_hand(9, "").lanes, key=lambda lane: -len(one.store.waiting(lane)))
+    assert [len(one.store.waiting(lane)) for lane in lanes] == [2, 1]
+    one.lanes._work_lane(lanes[1])
+    assert counts(one) == (2, 0, 0)
+    one.lanes._work_lane(lanes[0])
+    assert counts(one) == (0, 2, 0)
+    assert one.lanes.steps == 2
+    assert set(one.store.trace(both).persons) == set(lanes)
+    assert sorted(len(one.store.load(p).charges) for p in lanes) == [1, 2]
+    one.store.queue.drain(one.lanes._work_lane, workers=1)
+    assert one.lanes.steps == 2
+
+
+@pytest.mark.parametrize("how", [at_once, by_the_queue])
+def test_what_was_sorted_before_a_crash_is_worked_once_afterwards(program, put, message, how):
+    one = program()
+    for n in range(4):
+        put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n % 2}"))
+    assert one.lanes.sort(3) == 3
+    one.lanes._work_lane(one.store.at_hand(1, "").lanes[0])
+    again = program(store=one.store)
+    how(again)
+    assert counts(again) == (0, 4, 0)
+    assert sorted(len(again.store.load(p).charges) for p in again.store.lanes()) == [2, 2]
+    assert again.store.verify() == ()
+
+
+def test_both_ways_leave_the_same(program, put, message, post):
+    found = []
+    for how in (at_once, by_the_queue):
+        one = program()
+        for n in range(6):
+            put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n % 3}", day=f"2026010{n + 1}"))
+        post(one, procedure())
+        post(one, patient())
+        put(one, b"no message at all")
+        how(one)
+        found.append([codec.encode(replace(one.store.load(p), identifiers=())) for p in one.store.lanes()])
+        assert counts(one) == (0, 8, 1)
+    assert found[0] == found[1]
+    assert len(found[0]) == 4
+
+
+def test_an_entry_that_says_something_else_by_the_rules_now_in_force_is_sorted_again(program, put, message):
+    one = program()
+    second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
+    put(one, message("C1") + second)
+    put(one, message("C2", transaction="T3"))
+    one.lanes.sort()
+    lane = max(one.store.at_hand(9, "").lanes, key=lambda lane: len(one.store.waiting(lane)))
+    entry = one.store.waiting(lane)[0].entry
+    # As if the rules had made three things of it then.
+    one.store._write(lambda c: c.exec_driver_sql("UPDATE waiting SET captured = 3 WHERE entry = ?", (entry,)) and None)
+    one.lanes._work_lane(lane)
+    assert [found.id for found in one.store.at_hand(9, "").unread] == [entry]
+    assert len(one.store.load(lane).charges) == 1
+    one.lanes.work()
+    assert counts(one) == (0, 2, 0)
+    assert sorted(len(one.store.load(p).charges) for p in one.store.lanes()) == [1, 2]
+
+
+def test_the_house_is_exchanged_between_steps(program, put, message, monkeypatch):
+    one = program()
+    put(one, message())
+    inside, go_on, exchanged = threading.Event(), threading.Event(), threading.Event()
+    step, used = stepping.step, []
+    other = replace(one.house)
+
+    def slow(record, readings, house, tick, **more):
+        inside.set()
+        assert go_on.wait(10)
+        assert not exchanged.is_set()
+        used.append(house)
+        return step(record, readings, house, tick, **more)
+
+    def exchange() -> None:
+        one.lanes.house = other
+        exchanged.set()
+
+    monkeypatch.setattr(stepping, "step", slow)
+    before = one.lanes.house
+    working = threading.Thread(target=one.lanes.work)
+    working.start()
+    assert inside.wait(10)
+    exchanging = threading.Thread(target=exchange)
+    exchanging.start()
+    exchanging.join(0.1)
+    go_on.set()
+    working.join(10)
+    exchanging.join(10)
+    assert used[0] is before
+    assert one.lanes.house is other
+
+
 def test_a_store_that_is_down_parks_nothing(program, put, message, monkeypatch):
     one = program()
     put(one, message())
@@ -248,16 +375,60 @@ def test_a_store_that_is_down_parks_nothing(program, put, message, monkeypatch):
     assert counts(one) == (1, 0, 0)
 
 
+def test_a_lane_that_cannot_be_stepped_comes_again_and_keeps_no_other(program, put, message, monkeypatch):
+    monkeypatch.setattr(lane_threads, "FIRST_DELAY", 0.02)
+    one = program()
+    for n in range(6):
+        put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
+    one.lanes.sort()
+    bad = one.store.at_hand(9, "").lanes[0]
+    load, refused = one.store.load, []
+
+    def spoiled(person):
+        if person == bad and len(refused) < 3:
+            refused.append(person)
+            raise StoreDown("the store could not read")
+        return load(person)
+
+    monkeypatch.setattr(one.store, "load", spoiled)
+    one.lanes.start(["worker"], every=timedelta(seconds=60))
+    assert until(lambda: counts(one) == (0, 6, 0))
+    one.lanes.stop()
+    assert len(refused) == 3
+    assert reasons(one) == []
+
+
+def test_threads_that_stop_leave_the_rest_on_file(program, put, message, monkeypatch):
+    one = program()
+    for n in range(30):
+        put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
+    step = stepping.step
+
+    def slow(*args, **more):
+        time.sleep(0.02)
+        return step(*args, **more)
+
+    monkeypatch.setattr(stepping, "step", slow)
+    one.lanes.start(["worker"], every=timedelta(milliseconds=5))
+    assert until(lambda: one.lanes.steps >= 2)
+    one.lanes.stop()
+    unread, taken, parked = counts(one)
+    assert unread + taken == 30
+    assert min(unread, taken) > 0
+    assert parked == 0
+    monkeypatch.undo()
+    one.lanes.work()
+    assert counts(one) == (0, 30, 0)
+    assert one.lanes.steps == 30
+
+
 def test_threads_read_when_woken(program, put, message):
     one = program()
     one.lanes.start(["worker"], every=timedelta(seconds=60))
     assert one.lanes.running
     put(one, message())
     one.lanes.wake()
-    for _ in range(500):
-        if one.states():
-            break
-        one.lanes._stop.wait(0.01)
+    assert until(one.states)
     one.lanes.stop()
     assert one.states() == ["ready"]
 
@@ -273,3 +444,17 @@ def test_a_cycle_closes_by_the_clock(program, put, message, clock):
     clock.forward(hours=2)
     one.lanes.run_due()
     assert one.states() == ["ready"]
+
+
+def test_what_is_sorted_already_is_read_before_a_cycle_closes(program, put, message):
+    one = program()
+    put(one, message("C1"))
+    one.lanes.work()
+    put(one, message("C2", transaction="T2"))
+    one.lanes.sort()
+    (lane,) = one.store.lanes()
+    # As the payer's thread does it beside the workers: a lane in which something is due is worked with what waits.
+    with one.store.queue.held([lane]):
+        record = one.lanes._stepping.catch_up(lane, one.clock.now())
+    assert len(record.charges) == 2
+    assert counts(one) == (0, 2, 0)

@@ -32,7 +32,7 @@ from adapters.model.remittance import Adjustment, Decision, Remittance, Remittan
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem
 from adapters.ports import Receipt
-from adapters.store import KeyRing, SqlStore, open_store, schema
+from adapters.store import KeyRing, SqlStore, lane_jobs, open_store, schema
 
 NOW = datetime(2026, 3, 2, 15, 30, 0, 123456, tzinfo=UTC)
 FAMILY, MRN, MEMBER = "Quillfeather", "MRN-7741093", "MBR55512Q"
@@ -353,7 +353,7 @@ def _contract(postgres: PostgresServer) -> tuple[str, str]:
     """A database with a store in it, and the statement that empties it."""
     name = postgres.make()
     open_store(postgres.url(name), KeyRing.ephemeral("tests"), StillClock(), create=True).close()
-    tables = [table.name for table in reversed(schema.metadata.sorted_tables)]
+    tables = [*reversed(lane_jobs.TABLES), *(table.name for table in reversed(schema.metadata.sorted_tables))]
     guarded = ("journal", "entries", "entry_lines", "seals", "sealed_entries")
     return name, ";".join(
         (

@@ -179,10 +179,15 @@ def test_a_backup_is_not_read_with_other_keys(kept, tmp_path) -> None:
     assert "key file" in refused(kept, tmp_path, KeyRing.ephemeral("another"))
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "postgresql://localhost/x"])
-def test_a_restore_goes_to_a_file(kept, keys: KeyRing, url: str) -> None:
-    with pytest.raises(BadSetup, match="to a file of SQLite"):
-        restore(kept, url, keys)
+def test_nothing_is_restored_to_memory(kept, keys: KeyRing) -> None:
+    with pytest.raises(BadSetup, match="gone when it closes"):
+        restore(kept, "sqlite://", keys)
+
+
+def test_a_server_that_is_not_there_is_told_without_its_password(kept, keys: KeyRing) -> None:
+    with pytest.raises(BadSetup, match="PostgreSQL database does not open") as told:
+        restore(kept, "postgresql://someone:secret@127.0.0.1:1/x", keys)
+    assert "secret" not in repr(told.value)
 
 
 def test_a_store_in_memory_has_no_backup(tmp_path, keys: KeyRing, make) -> None:
@@ -211,7 +216,9 @@ def test_a_store_that_is_damaged_gives_no_backup(database, open_file: Open, tmp_
 def test_an_older_schema_is_brought_up(kept, tmp_path, keys: KeyRing, make) -> None:
     """As the program before the seals would have left it; there was no head then."""
     raw = sqlite3.connect(kept, isolation_level=None)
-    raw.executescript("DROP TABLE sealed_entries; DROP TABLE seals; UPDATE alembic_version SET version_num = '0001'")
+    later = ("waiting", "runnable", "sealed_entries", "seals")
+    raw.executescript(";".join(f"DROP TABLE {table}" for table in later))
+    raw.execute("UPDATE alembic_version SET version_num = '0001'")
     raw.close()
     kept.with_name("monday.db.head").unlink()
     url = f"sqlite:///{tmp_path}/again.db"

@@ -15,13 +15,13 @@ from psycopg import errors
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import PersonRecord
-from adapters.store import KeyRing, migrate, open_store, roles, schema
+from adapters.store import KeyRing, lane_jobs, migrate, open_store, roles, schema
 
 pytestmark = pytest.mark.system
 
 ADDED = ("journal", "entries", "entry_lines", "seals", "sealed_entries")
 POSTED = "INSERT INTO entry_lines VALUES (%s, %s, 'charges', %s, 'c', 1)"
-TABLES = tuple(sorted(schema.metadata.tables))
+TABLES = tuple(sorted((*schema.metadata.tables, *lane_jobs.TABLES)))
 
 
 @pytest.fixture
