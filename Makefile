@@ -22,7 +22,7 @@ help:
 	@echo "make check   lint, types, unit tests, cases, rules; under three minutes"
 	@echo "make test    everything, against the built wheel in a clean environment"
 	@echo "make bench   prints the figures"
-	@echo "make soak    the property tests with fresh seeds for MINUTES=$(MINUTES)"
+	@echo "make soak    property tests, kills and power cuts with fresh seeds for MINUTES=$(MINUTES)"
 	@echo "make lock    resolves requirements.lock again (ARGS=--upgrade takes newer versions)"
 	@echo "make clean   removes environments, builds and caches"
 

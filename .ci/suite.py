@@ -2,9 +2,9 @@
 
 `check`: lint, form, types, rules, the quick tests, in the working tree. `test`: the same parts, then the
 wheel is built and installed beside the locked packages in a clean environment, and the whole suite runs there
-from a scratch folder, so that nothing can be imported from the source tree. `soak`: the property tests again
-and again with fresh seeds for as long as asked. Every part runs even when an earlier one failed; the exit
-code is 1 if any did.
+from a scratch folder, so that nothing can be imported from the source tree. `soak`: the property tests, and the tests
+marked `soak` at their long sizes (kills, power cuts, the database away), again and again with fresh seeds for as long
+as asked. Every part runs even when an earlier one failed; the exit code is 1 if any did.
 
 Run by make with the interpreter of `.venv`. Standard library only.
 """
@@ -196,19 +196,33 @@ def test() -> int:
 
 
 def soak(minutes: float) -> int:
-    """Rounds of the property tests with a fresh seed each, until the time is over or a round fails."""
+    """Rounds of the long tests with a fresh seed each, until the time is over or a round fails.
+
+    A round is begun while there is time, and is gone through to its end. `ONCOCLAIMS_SOAK` says how often its long size
+    a test has in one round (1 if not said; `tests/soak.py`).
+    """
     end = time.monotonic() + 60 * minutes
-    where = "tests/properties" if (ROOT / "tests" / "properties").is_dir() else "tests"
+    factor = os.environ.get("ONCOCLAIMS_SOAK", "1")
     rounds = 0
     while True:
+        # hypothesis takes its seed as an option, the others theirs from the environment.
         seed = secrets.randbelow(2**32)
-        print(f"\n== round {rounds + 1}, --hypothesis-seed={seed}", flush=True)
-        options = ("--hypothesis-profile=soak", f"--hypothesis-seed={seed}", "--timeout=3600")
-        quiet = ("-q", "-p", "no:cacheprovider", "-m", "not browser")
-        command = (sys.executable, "-m", "pytest", *quiet, *options, where)
-        if not run(*command, ONCOCLAIMS_TREE=str(ROOT)):
-            print(f"round {rounds + 1} failed; repeat it with --hypothesis-seed={seed}")
-            return 1
+        print(f"\n== round {rounds + 1}, seed {seed}", flush=True)
+        parts = [
+            ("property tests", ("-m", "not browser", "tests/properties")),
+            ("kills, power cuts, a database that is away", ("-m", "soak", "--ignore=tests/properties", "tests")),
+        ]
+        for name, options in parts:
+            print(f"\n-- {name}", flush=True)
+            quiet = ("-q", "-rP", "-p", "no:cacheprovider", "--timeout=0")
+            seeded = ("--hypothesis-profile=soak", f"--hypothesis-seed={seed}")
+            command = (sys.executable, "-m", "pytest", *quiet, *seeded, *options)
+            if not run(*command, ONCOCLAIMS_TREE=str(ROOT), ONCOCLAIMS_SOAK=factor, ONCOCLAIMS_SEED=str(seed)):
+                print(f"round {rounds + 1} failed in: {name}. Repeat it:")
+                print(
+                    f"  ONCOCLAIMS_SOAK={factor} ONCOCLAIMS_SEED={seed} python -m pytest {' '.join((*seeded, *options))}"
+                )
+                return 1
         rounds += 1
         if time.monotonic() >= end:
             print(f"\n{rounds} rounds without a failure")

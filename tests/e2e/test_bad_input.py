@@ -116,11 +116,12 @@ def charges(clinic: Any) -> list[dict[str, Any]]:
     return rows
 
 
-def test_a_test_message_is_refused_and_not_kept(clinic: Any, served: Any, tools: SimpleNamespace) -> None:
-    ack = served.tell(tools.dft("TESTMODE-1", mode="T"))
+def test_a_test_message_is_refused_and_kept_unread(clinic: Any, served: Any, tools: SimpleNamespace) -> None:
+    ack = served.tell(tools.dft("TESTMODE-1", mode="T", mrn="TP-TESTMODE"))
     assert (ack.code, ack.control, ack.error, ack.place) == ("AR", "TESTMODE-1", "202", "MSH^1^11")
     assert ack.fields("MSH")[10] == "T", "the answer to a test message is a test message"
-    assert clinic.run("trace", "TESTMODE-1").code == 1
+    assert item(clinic, tools, "processing-id")["kind"] == "parked-message"
+    assert "TP-TESTMODE" not in {row["patient"] for row in charges(clinic)}
 
 
 def test_an_unknown_type_is_taken_and_accounted_for(clinic: Any, served: Any, tools: SimpleNamespace) -> None:

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
+import subprocess
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
+
+from tests.e2e.conftest import Clinic, site
 
 pytestmark = pytest.mark.system
 
@@ -88,6 +93,51 @@ def test_a_full_disk_acknowledges_nothing_and_passes(make_clinic: Callable[..., 
     assert served.stop() == 0
     assert "Traceback" not in served.said()
     assert clinic.run("verify").code == 0
+
+
+def test_a_full_file_system_acknowledges_nothing_and_passes(
+    small_disk: tuple[Clinic, Path], tools: SimpleNamespace
+) -> None:
+    """The same on a file system that has no room left, which says so in another way (ENOSPC) and to every file."""
+    clinic, room = small_disk
+    served = clinic.serve()
+    for number in range(5):
+        assert served.tell(tools.dft(f"F-{number}", mrn=f"TP-{number}")).code == "AA"
+    filler = room / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while True:
+            file.write(bytes(4096))
+    sent = 0
+    with pytest.raises(OSError, match=r"closed|reset"):  # noqa: PT012 - until what was set aside before is used up
+        for sent in range(200):
+            assert served.tell(tools.dft(f"FULL-{sent}", mrn=f"TP-FULL-{sent}")).code == "AA"
+    tools.eventually(lambda: served.get("/readyz", health=True).status == 503)
+    assert served.process.poll() is None, "the process goes on"
+    filler.unlink()
+    tools.eventually(lambda: served.get("/readyz", health=True).status == 200, 40)
+    assert served.tell(tools.dft(f"FULL-{sent}", mrn=f"TP-FULL-{sent}")).code == "AA", "sent again it is taken"
+    tools.eventually(lambda: len(clinic.run("charges", "--json").rows()) == 5 + sent + 1)
+    assert served.stop() == 0
+    assert clinic.run("verify").code == 0
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[tuple[Clinic, Path]]:
+    """A clinic on a file system of eight megabytes, and where that is; skipped where none can be mounted."""
+    room = tmp_path / "room"
+    room.mkdir()
+    mount = shutil.which("mount")
+    words = [mount or "mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(room)]
+    if mount is None or subprocess.run(words, capture_output=True, check=False, timeout=20).returncode != 0:
+        pytest.skip("A FULL FILE SYSTEM WAS NOT TESTED: only root may mount one")
+    try:
+        clinic = Clinic(room, site())
+        clinic.write()
+        assert clinic.run("init").code == 0
+        yield clinic, room
+        clinic.end()
+    finally:
+        subprocess.run(["umount", "--lazy", str(room)], check=True, timeout=20)
 
 
 GARBLES = """name = "a payer whose first answer is cut"

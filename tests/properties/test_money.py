@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import functools
+import random
 from collections import defaultdict
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
 from adapters.model.event import Status
-from adapters.model.ledger import Account
+from adapters.model.ledger import Account, Entry
 from adapters.model.record import ChargeStatus, PersonRecord, SubmissionNews
 from adapters.model.remittance import Adjustment, Remittance, RemittanceLine, Unread
 from adapters.pipeline import House, step
+from adapters.posting import billed, mismatches, post
 from tests.model.clinic import (
     adjudication,
     background,
@@ -30,44 +33,11 @@ from tests.model.clinic import (
     sessions,
 )
 from tests.properties.histories import History, histories
+from tests.properties.invariants import TAKING, billed_once, every_cent_is_somewhere, ready_claims_say_what_is_due
+from tests.soak import size
 
 E = ClaimEvent
-TAKING = (Account.PAYER_PAYMENT, Account.CONTRACTUAL, Account.PATIENT_RESPONSIBILITY, Account.DENIED)
 NOW = moment("2026-02-02")
-OVER = (ClaimState.ABANDONED, ClaimState.REPLACED, ClaimState.VOIDED, ClaimState.REFUSED, ClaimState.ERROR)
-
-
-def balances(record: PersonRecord) -> dict[tuple[str, int | None], dict[Account, int]]:
-    """What each line of each claim stands at, account by account."""
-    found: dict[tuple[str, int | None], dict[Account, int]] = defaultdict(lambda: defaultdict(int))
-    for entry in record.entries:
-        assert sum(side.amount for side in entry.lines) == 0
-        for side in entry.lines:
-            found[side.claim, side.line][side.account] += side.amount
-    return found
-
-
-def every_cent_is_somewhere(record: PersonRecord) -> None:
-    """charge = paid + contractual + patient + denied + open, line by line; of what is over, nothing stands.
-
-    What is open is never below nothing, and what is paid is what the answer posted last says: no answer counts twice.
-    """
-    stands = balances(record)
-    last = {answer.claim: answer for answer in record.remittances}
-    for on_file in record.claims:
-        for line in on_file.claim.lines:
-            at = stands.get((on_file.claim.id, line.line), {})
-            if not any(at.values()):
-                continue
-            assert on_file.state not in (ClaimState.REPLACED, ClaimState.VOIDED, ClaimState.REFUSED, ClaimState.ERROR)
-            assert at[Account.CHARGES] == -line.amount
-            assert line.amount == sum(at.get(account, 0) for account in TAKING) + at.get(Account.RECEIVABLE, 0)
-            assert 0 <= at.get(Account.RECEIVABLE, 0) <= line.amount
-            assert all(0 <= at.get(account, 0) <= line.amount for account in TAKING)
-            answer = last.get(on_file.claim.id)
-            paid = sum(said.paid for said in answer.lines if said.line == line.line) if answer else 0
-            assert at.get(Account.PAYER_PAYMENT, 0) == paid
-    assert sum(amount for line in stands.values() for amount in line.values()) == 0
 
 
 @functools.cache
@@ -175,39 +145,6 @@ def test_garbage_is_parked_and_the_money_stays_as_it_was(data: st.DataObject) ->
 # ---------------------------------------------------------------- nothing is billed twice at once
 
 
-def billed_once(record: PersonRecord) -> None:
-    """No charge stands on two live claims, but for a correction and the claim that it stands for."""
-    live = [c for c in record.claims if c.state not in OVER and c.claim.frequency != "8"]
-    under_correction = {c.claim.replaces for c in record.claims if c.claim.replaces and c.state not in OVER}
-    holders: dict[str, list[str]] = defaultdict(list)
-    for on_file in live:
-        if on_file.claim.id in under_correction:
-            continue
-        for line in on_file.claim.lines:
-            for charge in line.charges:
-                holders[charge].append(on_file.claim.id)
-    assert not {charge: claims for charge, claims in holders.items() if len(claims) > 1}
-    for on_file in record.claims:
-        assert len({c for line in on_file.claim.lines for c in line.charges}) == len(on_file.claim.lines)
-
-
-def ready_claims_say_what_is_due(record: PersonRecord) -> None:
-    """What would leave now bills charges that stand, at what they say now."""
-    now = {c.id: c for c in record.charges}
-    for on_file in of_state(record, ClaimState.READY):
-        if on_file.claim.frequency == "8":
-            continue
-        for line in on_file.claim.lines:
-            charge = now[line.charges[0]]
-            assert charge.status is not ChargeStatus.VOID
-            assert (line.code, line.units, line.start) == (
-                charge.charge.code,
-                charge.charge.units,
-                charge.charge.start,
-            )
-            assert line.amount == charge.charge.amount
-
-
 @given(histories(longest=6), st.data())
 def test_whatever_happens_no_charge_is_on_two_live_claims(history: History, data: st.DataObject) -> None:
     """Reports come in pieces while claims leave, are answered, refused, denied, corrected, and time goes on."""
@@ -277,3 +214,79 @@ def _all_paid(record: PersonRecord, at: House) -> PersonRecord:
                 SubmissionNews(claim.claim.id, E.ADJUDICATE, "200", adjudication(claim)),
             )
     raise AssertionError("claims are ready for ever")
+
+
+# ---------------------------------------------------------------- postings at size
+
+
+POSTINGS = size(10_000, 1_000_000)
+
+
+def a_random_answer(dice: random.Random, on_file: ClaimOnFile) -> Remittance:
+    """Adjudications a payer could send, right and wrong: negative, zero, missing and repeated lines, unknown reasons."""
+    lines: list[RemittanceLine] = []
+    for line in on_file.claim.lines:
+        left, taken = line.amount, []
+        for _ in range(dice.randint(0, 4)):
+            amount = dice.choice((0, left, dice.randint(-500, max(left, 1)), dice.randint(0, max(left, 1))))
+            reason = dice.choice(("45", "1", "2", "3", "97", "197", "23", "18", "133", "253", "9999"))
+            taken.append(Adjustment(dice.choice(("CO", "PR", "OA", "PI")), reason, amount))
+            left -= amount
+        paid = left if dice.random() < 0.97 else left + dice.choice((-1, 1, 100))
+        lines.append(RemittanceLine(line.line, line.amount, paid, tuple(taken)))
+    match dice.randint(0, 30):
+        case 0:
+            lines = lines[1:]
+        case 1:
+            lines.append(lines[0])
+        case 2:
+            lines = [replace(line, charge=-line.charge, paid=-line.paid) for line in lines]
+    known = sum(line.paid for line in lines) if dice.random() < 0.9 else None
+    return replace(
+        adjudication(on_file, id=f"era-{dice.random()}"),
+        lines=tuple(lines),
+        paid=known,
+        charge=on_file.claim.total if dice.random() < 0.9 else None,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_postings_at_size_never_leave_a_cent_over() -> None:
+    """P6: billed, posted, taken back and posted anew, 10,000 times (a million in a soak): the imbalance is nought.
+
+    An answer that does not add up is not posted; of one that is, every line of the claim is accounted for to the cent.
+    """
+    dice = random.Random(6)
+    at = clinic()
+    original = a_claim_out().claims[0]
+    posted = parked = reversed_ones = 0
+    imbalance = 0
+    while posted < POSTINGS:
+        amounts = [dice.choice((0, 1, dice.randint(1, 99), dice.randint(100, 10**9))) for _ in original.claim.lines]
+        lines = tuple(replace(ln, amount=a) for ln, a in zip(original.claim.lines, amounts, strict=True))
+        on_file = replace(original, claim=replace(original.claim, lines=lines))
+        standing: list[Entry] = [billed(on_file.claim, NOW.now)]
+        for _ in range(dice.randint(1, 5)):
+            answer = a_random_answer(dice, on_file)
+            if mismatches(on_file.claim, answer):
+                parked += 1
+                continue
+            made = post(on_file.claim, answer, at.rules, NOW.now, standing).entries
+            standing.extend(made)
+            posted += 1
+            reversed_ones += sum(bool(entry.reverses) for entry in made)
+            sums: dict[int | None, dict[Account, int]] = defaultdict(lambda: defaultdict(int))
+            for entry in standing:
+                imbalance += abs(sum(side.amount for side in entry.lines))
+                for side in entry.lines:
+                    sums[side.line][side.account] += side.amount
+            for line in lines:
+                stands = sums[line.line]
+                assert stands[Account.CHARGES] == -line.amount
+                assert stands[Account.RECEIVABLE] + sum(stands[account] for account in TAKING) == line.amount
+        assert len({entry.id for entry in standing}) == len(standing)
+    print(f"{posted} postings, {reversed_ones} reversals, {parked} answers not posted, imbalance {imbalance}")
+    assert imbalance == 0
+    assert parked > posted // 100
+    assert reversed_ones > posted // 10

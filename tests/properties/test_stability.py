@@ -32,7 +32,7 @@ def courses(draw: st.DrawFn) -> list[Event]:
             facts["guidance__reviewed_at"] = f"{day}T09:01:00-05:00"
         told.append(fraction(f"{day}T09:00", n, line=f"L{n}", **facts))
     if draw(st.booleans()):
-        told.append(report("3d-plan", f"{days[0] - timedelta(days=3)}T11:00", plan="P1", keys=("order:P",)))
+        told.append(report("3d-plan", f"{days[0] - timedelta(days=7)}T11:00", plan="P1", keys=("order:P",)))
     if draw(st.booleans()):
         told.append(ended(days[-1]))
     return told
