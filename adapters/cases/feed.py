@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.cases.administered import said_of
 from adapters.cases.case import Case, Happening
 from adapters.cases.document import LINE, Tree, items, text, texts, tree, words
 from adapters.cases.place import FEED, ZONE
 from adapters.cases.schema import Dialect
-from adapters.model.event import KINDS, Event, Role, Status, problems_of
+from adapters.model.event import BEDSIDE, KINDS, Event, Role, Status, problems_of
 from adapters.model.why import Fact, Source
 
 NAMESPACE: Final = uuid.UUID("a7f3d6a2-6c1e-5e0b-9a35-3f2c9a8d4b10")
@@ -25,6 +26,7 @@ _PLACE: Final = ZoneInfo(ZONE)
 _KINDS: Final = {
     "reported-charge": "coded-charge",
     "charge": "coded-charge",
+    "visit": "office-visit",
     "proton-fraction": "fraction",
     "sbrt-fraction": "fraction",
     "srs-session": "fraction",
@@ -77,12 +79,19 @@ _FACTS: Final = {
     "session_uid": "uid",
     "code": "code",
     "units": "units",
+    "category": "class",
+    "primary_reason": "primary_reason",
+    "second_site_reason": "second_site_reason",
+    "route": "route",
+    "site": "site",
+    "planned_duration_min": "planned_minutes",
+    "significant_separate": "separately_identifiable",
 }
 """Field of an event → the model's fact of the same meaning."""
 _HANDLED: Final = words(
     "id at kind course motion_management guidance_reviewed_at by provider modifiers request report about part continues status "
     "amends deliver_order source message_id resource_id dx date amount component encounter series cycle note "
-    "arrived"
+    "arrived end volume rate planned_by order occurrence channel message pump drug replaces changes"
 ) | {LINE}
 """Fields that say something else than a fact, or are remarks for people."""
 
@@ -104,7 +113,7 @@ class Letters:
 
 def not_built(case: Case) -> Iterator[str]:
     """What the case's events say that the model has no word for."""
-    for event in case.events:
+    for event in (amended(case, event) for event in case.events):
         kind = _KINDS.get(event.kind, event.kind)
         if KINDS.get(kind, Role.CONTEXT) is Role.CONTEXT and event.kind not in CLAIM_KINDS:
             yield f"not built: event kind {event.kind}"
@@ -141,7 +150,7 @@ def local(at: datetime) -> datetime:
 
 
 def background(case: Case) -> tuple[Event, ...]:
-    """Insurance and, in the radiation dialect, the diagnoses of the person, as on file from the beginning."""
+    """Insurance and, where no charge names its own, the diagnoses of the person, as on file from the beginning."""
     said = datetime(2000, 1, 1, tzinfo=UTC)
     source = Source(str(uuid.uuid5(NAMESPACE, f"{case.id}|registration")), "the case")
     found: list[Event] = []
@@ -168,7 +177,8 @@ def background(case: Case) -> tuple[Event, ...]:
         ]
         line = f"authorization|{text(authorization['number'])}"
         found.append(_event("authorization", said, said, line, source, stated))
-    if case.dialect is Dialect.RADIATION and case.diagnoses:
+    given = any(_KINDS.get(event.kind, event.kind) in BEDSIDE for event in case.events)
+    if (case.dialect is Dialect.RADIATION or given) and case.diagnoses:
         stated = [("diagnosis", code) for _, code in case.diagnoses]
         found.append(_event("encounter", said, said, "encounter", source, stated))
     return tuple(found)
@@ -181,14 +191,19 @@ def member_of(coverage: Tree) -> str:
 
 def reported(case: Case, event: Happening, arrived: datetime, letters: Letters) -> Event:
     """The event in the model's words. Its facts are those the model has; `not_built` has named the others."""
+    if event.kind == "amendment":
+        return _amendment(case, event, arrived, letters)
     kind = _KINDS.get(event.kind, event.kind)
     source = Source(letters.message(event.id), f"event {event.id}")
     start = event.at
     if kind == "coded-charge" and event.get("date") is not None:
         start = datetime.combine(datetime.fromisoformat(event.text("date")).date(), time(12))
     keys = [f"uid:{uid}"] if (uid := event.text("session_uid")) else []
-    if event.get("part") is not None or event.get("continues") is not None:
+    continued = any(other.text("continues") == event.id for other in case.events)
+    if continued or event.get("part") is not None or event.get("continues") is not None:
         keys.append(f"part:{_first_part(case, event)}")
+    if event.get("order") is not None and event.get("occurrence") is not None:
+        keys.append(f"order:{event.text('order')}#{event.text('occurrence')}")
     return _event(
         kind,
         local(start),
@@ -199,7 +214,29 @@ def reported(case: Case, event: Happening, arrived: datetime, letters: Letters) 
         status=_STATUS.get(event.text("status"), Status.DONE),
         course=event.text("course"),
         keys=tuple(keys),
-        feed=FEED.get(event.text("source"), "hl7"),
+        feed=FEED.get(event.text("source") or event.text("channel"), "hl7"),
+        end=local(datetime.fromisoformat(event.text("end"))) if event.text("end") else None,
+    )
+
+
+def amended(case: Case, event: Happening) -> Happening:
+    """What an amendment says: the event that it replaces with its changes; any other event as it is."""
+    if event.kind != "amendment":
+        return event
+    before = next(other for other in case.events if other.id == event.text("replaces"))
+    said = {**amended(case, before).said, **tree(event.get("changes"))}
+    return Happening(event.id, before.kind, datetime.fromisoformat(text(said["at"])), event.rank, said)
+
+
+def _amendment(case: Case, event: Happening, arrived: datetime, letters: Letters) -> Event:
+    """The amended event: what it leaves as it was keeps the message that said it first."""
+    before = next(other for other in case.events if other.id == event.text("replaces"))
+    old = {(f.name, f.value): f for f in reported(case, before, arrived, letters).facts}
+    new = reported(case, amended(case, event), arrived, letters)
+    return replace(
+        new,
+        line=f"case|{_root(case, event)}",
+        facts=tuple(old.get((fact.name, fact.value), fact) for fact in new.facts),
     )
 
 
@@ -215,6 +252,7 @@ def _event(
     course: str = "",
     keys: tuple[str, ...] = (),
     feed: str = "hl7",
+    end: datetime | None = None,
 ) -> Event:
     event = Event(
         id=str(uuid.uuid5(NAMESPACE, f"{source.message}|{kind}|{line}")),
@@ -225,6 +263,7 @@ def _event(
         said=said,
         line=line,
         source=source,
+        end=end,
         status=status,
         course=course,
         keys=keys,
@@ -238,7 +277,9 @@ def _event(
 def _facts(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
     for name, value in event.said.items():
         if name in _FACTS and value is not None:
-            yield _FACTS[name], text(value)
+            yield "em_code" if (event.kind, name) == ("visit", "code") else _FACTS[name], text(value)
+    if _KINDS.get(event.kind, event.kind) in BEDSIDE:
+        yield from said_of(event)
     if event.kind in _SAYS:
         yield _SAYS[event.kind]
     if who := event.text("by") or event.text("provider"):
@@ -271,9 +312,9 @@ def _root(case: Case, event: Happening) -> str:
     """The first statement of the service that this event restates, by `amends` or the same resource."""
     by_id = {other.id: other for other in case.events}
     seen: set[str] = set()
-    while (amended := event.text("amends")) and amended not in seen:
-        seen.add(amended)
-        event = by_id[amended]
+    while (older := event.text("amends") or event.text("replaces")) and older not in seen:
+        seen.add(older)
+        event = by_id[older]
     if resource := event.text("resource_id"):
         return next(other.id for other in case.arriving if other.text("resource_id") == resource)
     return event.id

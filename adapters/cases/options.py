@@ -50,6 +50,8 @@ class Settled:
     fees: dict[str, Decimal] = field(default_factory=dict)
     reasons: dict[str, Tree] = field(default_factory=dict)
     """Adjustment reason → how it is posted and worked."""
+    limits: dict[str, Tree] = field(default_factory=dict)
+    """Code → most units of a date and the indicator, in place of the table's."""
     appeal_days: int | None = None
     window: Tree | None = None
     """What the case says of the window around an IMRT plan, to be checked against the rule."""
@@ -193,6 +195,63 @@ def _primaries(value: Value, settled: Settled) -> None:
             settled.missing(f"addon_primaries.{code}")
 
 
+_ORDER: Final = ("chemo-infusion", "chemo-push", "therapeutic-infusion", "therapeutic-push", "hydration")
+"""Ranks of mappings/charges/infusion-order.toml in the words of cases."""
+
+
+def _facility_order(value: Value, settled: Settled) -> None:
+    if tuple(text(kind) for kind in items(value)) != _ORDER:
+        settled.missing("facility_order: another one")
+
+
+_INITIAL: Final = frozenset({"96365", "96374", "96409", "96413"})
+"""Primaries on which cases rest (cases/*/README): others of an add-on decide nothing in them."""
+_ADDED: Final = {
+    **dict.fromkeys(("96361", "96367", "96375", "96376"), _INITIAL),
+    "96366": frozenset({"96365", "96413"}),
+    "96368": frozenset({"96365", "96413"}),
+    "96411": frozenset({"96409", "96413"}),
+    "96415": frozenset({"96413"}),
+    "96417": frozenset({"96413"}),
+}
+"""Add-on code → those of its primaries in the table of codes."""
+
+
+def _addons(value: Value, settled: Settled) -> None:
+    """Primaries of add-on codes: those of the table of codes, or another table would have to be loaded."""
+    for code, primaries in tree(value).items():
+        if _ADDED.get(code) != _INITIAL.intersection(text(one) for one in items(primaries)):
+            settled.missing(f"addon_parents.{code}")
+
+
+def _scope(value: Value, settled: Settled) -> None:
+    """The families that the case lists: what it leaves out is charged from another record."""
+    said = {text(one) for one in items(value)}
+    families = [family for family in ("administration", "drug", "visit") if family in said]
+    settled.payer["infusion.derives"] = "all" if "all" in said else " ".join(families) or "none"
+
+
+def _ndc_units(value: Value, settled: Settled) -> None:
+    settled.payer["drugs.ndc_units"] = " ".join(f"{code}:{text(unit)}" for code, unit in tree(value).items())
+
+
+def _wastage(value: Value, settled: Settled) -> None:
+    """Medicare's own rule needs no option."""
+    if text(value) != "medicare":
+        settled.payer["drugs.wastage"] = text(value)
+
+
+def _same_report(value: Value, settled: Settled) -> None:
+    if [text(one) for one in items(value)] != ["order", "occurrence"]:
+        settled.missing("duplicate_key: other fields")
+
+
+def _limits(value: Value, settled: Settled) -> None:
+    settled.payer["edits.units"] = "on"
+    settled.payer["edits.over_limit"] = "all"
+    settled.limits = {code: tree(said) for code, said in tree(value).items()}
+
+
 def _appeal_days(value: Value, settled: Settled) -> None:
     settled.appeal_days = int(text(value))
 
@@ -236,21 +295,46 @@ OPTIONS: Final[dict[str, Option]] = {
     "carc": Option(_CARC, _carc),
     "appeal_days": Option(WHOLE, _appeal_days),
     "appeal_clock": _only("appeal_clock", "receipt-of-determination"),
+    "amendment_after_billing": _only("amendment_after_billing", "replace-claim"),
+    "corrected_claim": _only("corrected_claim", "frequency-7-after-adjudication"),
     "resubmission": _only("resubmission", "same-claim-identifier"),
     "pended": _only("pended", "wait-no-posting"),
     "duplicate_response": _only("duplicate_response", "ignore-same-response-id"),
     "payer_behaviour": _only("payer_behaviour", "same-identifier-is-one-claim"),
+    # infusions and drugs
+    "charge_scope": Option(Items(TEXT), _scope),
+    "additional_hour_min": _payer("infusion.additional_hour_min", WHOLE),
+    "facility_order": Option(Items(TEXT), _facility_order),
+    "initial_tiebreak": _only("initial_tiebreak", "longest"),
+    "interrupted_infusion": _only("interrupted_infusion", "sum-actual-minutes"),
+    "addon_parents": Option(Table(Items(CODE)), _addons),
+    "concurrent_min_overlap": _payer("infusion.concurrent_min_overlap", WHOLE),
+    "hydration_min_minutes": _payer("infusion.hydration_min_minutes", WHOLE),
+    "secondary_hydration_code": _payer("infusion.secondary_hydration_code", CODE),
+    "distinct_service_modifier": _payer("infusion.distinct_modifier"),
+    "same_drug_push_gap_min": _payer("infusion.same_drug_push_gap_min", WHOLE),
+    "missing_stop_time": _payer("infusion.missing_stop"),
+    "missing_stop_fallback": _only("missing_stop_fallback", "hold"),
+    "hold_scope": _only("hold_scope", "event"),
+    "midnight_dating": _payer("infusion.midnight"),
+    "pump_code": _only("pump_code", "G0498"),
+    "undocumented_second_site": _payer("infusion.undocumented_second_site"),
+    "jw_jz": Option(TEXT, _wastage),
+    "separately_payable": _only("separately_payable", "all"),
+    "ndc_unit": Option(Table(TEXT), _ndc_units),
+    "modifier_340b_2024": _payer("drugs.modifier_340b_2024"),
+    "site_340b_setting": Option(TEXT, lambda _value, _settled: None),  # the date of service wins over it
+    "duplicate_key": Option(Items(TEXT), _same_report),
+    "mue": Option(Table(Fields({"units": WHOLE, "mai": WHOLE}, frozenset({"units", "mai"}))), _limits),
+    "mue_sum": _only("mue_sum", "all-lines-of-code-and-date"),
+    "mue_over": _only("mue_over", "hold-all-lines-of-the-drug"),
     **{
         name: Option(ANY)
         for name in words(
             # infusions and drugs, not built
-            "additional_hour_min facility_order initial_tiebreak interrupted_infusion addon_parents "
-            "concurrent_min_overlap hydration_min_minutes secondary_hydration_code distinct_service_modifier "
-            "same_drug_push_gap_min missing_stop_time missing_stop_fallback hold_scope midnight_dating pump_code jw_jz "
-            "separately_payable ndc_unit modifier_340b_2024 site_340b_setting undocumented_second_site ft1_types "
-            "over_credit duplicate_key mue mue_sum mue_over charge_scope "
+            "ft1_types over_credit "
             # claims and posting, not built
-            "amendment_after_billing corrected_claim void_claim claim_split diagnosis_overflow pointer_overflow "
+            "void_claim claim_split diagnosis_overflow pointer_overflow "
             "split_claims_diagnoses eligibility_inactive authorization_overrun authorization_expired "
             "authorization_missing enrollment_gap enrollment_bill_back_days npi_check ordering_required timely_filing "
             "plb_codes credit_balance unmatched_response statement_policy statement_net_of_patient_payments crossover "

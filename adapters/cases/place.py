@@ -35,7 +35,7 @@ _WHO_BILLS: Final = {
 def house_of(case: Case, rules: Ruleset) -> tuple[House, tuple[str, ...]]:
     """The house of the case, and what of its options is not built."""
     settled = settled_by(case.options)
-    house = House.of(_with_reasons(rules, settled), _site(case, settled, rules))
+    house = House.of(_with_limits(_with_reasons(rules, settled), settled), _site(case, settled, rules))
     problems = [
         *settled.not_built,
         *_not_allowed(settled, rules),
@@ -97,6 +97,16 @@ def _with_reasons(rules: Ruleset, settled: Settled) -> Ruleset:
         )
         reasons[code] = _reason(known, said, settled.appeal_days)
     return replace(rules, carcs=reasons) if settled.reasons else rules
+
+
+def _with_limits(rules: Ruleset, settled: Settled) -> Ruleset:
+    """The rules with the case's unit limits of a date in place of the table's, as an overlay of mappings has it."""
+    codes = dict(rules.codes)
+    for code, said in settled.limits.items():
+        most = int(text(said["units"]))
+        rows = codes.get(code, ())
+        codes[code] = tuple(replace(row, mue=most, mue_hospital=most, mai=text(said["mai"])) for row in rows)
+    return replace(rules, codes=codes) if settled.limits else rules
 
 
 def _reason(known: CarcSpec, said: Tree, appeal_days: int | None) -> CarcSpec:

@@ -43,7 +43,9 @@ def printed(story: Story) -> Printed:
     record = story.record
     claims = [c for c in record.claims if c.state is not ClaimState.ABANDONED]
     names = _names(story, claims)
-    states: Printed = {names[c.claim.id]: c.printed_state for c in claims}
+    # A claim is `replaced` from when its replacement was sent (cases/*/README), not from when the payer took it.
+    replaced = {c.claim.replaces for c in claims if c.claim.frequency == "7" and c.state not in _UNSENT | _GONE}
+    states: Printed = {names[c.claim.id]: "replaced" if c.claim.id in replaced else c.printed_state for c in claims}
     return {
         "id": story.case.id,
         "charges": [_charge(story, c) for c in record.charges if c.status is not ChargeStatus.VOID],
@@ -82,7 +84,7 @@ def _because(why: Why) -> str:
 
 
 def _line(story: Story, charge: Charge) -> Printed:
-    return {
+    line: Printed = {
         "code": charge.code,
         "modifiers": _values(charge.modifiers),
         "units": str(charge.units),
@@ -91,6 +93,9 @@ def _line(story: Story, charge: Charge) -> Printed:
         "from": _values(_from(story, charge.why)),
         "why": _because(charge.why),
     }
+    if charge.ndc and charge.ndc_quantity is not None:
+        line["ndc"] = {"code": charge.ndc, "unit": charge.ndc_unit, "quantity": f"{charge.ndc_quantity:f}"}
+    return line
 
 
 def _charge(story: Story, on_file: ChargeOnFile) -> Printed:

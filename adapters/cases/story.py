@@ -64,9 +64,11 @@ def told(case: Case, rules: Ruleset) -> Story:
         before = {entry.id for entry in story.record.entries}
         if event.kind in CLAIM_KINDS:
             _of_claims(story, event, arrived)
-        elif (message := event.text("message_id") or event.id) not in known:
+        elif (message := event.text("message_id") or event.text("message") or event.id) not in known:
             known.add(message)  # the same message sent again is the same entry of the journal
             _step(story, (reported(case, event, arrived, story.letters),), arrived)
+            if event.kind == "amendment" and case.options.get("amendment_after_billing") == "replace-claim":
+                _send_replacements(story, arrived)
         story.posted += [(event.id, entry) for entry in story.record.entries if entry.id not in before]
         for claim in story.record.claims:
             story.built.setdefault(claim.claim.id, event.id)
@@ -171,6 +173,14 @@ def _adjustments(said: object) -> tuple[Adjustment, ...]:
 
 def _cents(said: Tree, name: str) -> int:
     return cents(Decimal(text(said.get(name)) or "0"))
+
+
+def _send_replacements(story: Story, now: datetime) -> None:
+    """Replacements of claims that an amendment changed go out at once; nothing else does."""
+    _step(story, (), now, today=_LATE)
+    ready = [c for c in story.record.claims if c.state is ClaimState.READY and c.claim.replaces]
+    for claim in ready:
+        _step(story, (), now, SubmissionNews(claim.claim.id, ClaimEvent.SEND, "sent"))
 
 
 def _named(story: Story, name: str) -> str:

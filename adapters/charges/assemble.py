@@ -13,7 +13,7 @@ from datetime import date
 from itertools import chain, count
 
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import COUNTED, Event, Role, Status
+from adapters.model.event import BEDSIDE, COUNTED, Event, Role, Status
 from adapters.model.why import Fact
 
 _CONTEXT_LINKS = ("course", "phase")
@@ -273,7 +273,9 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     latest, superseded = current(events)
     latest = _still_counted(latest)
     context = tuple(e for e in latest if e.role is Role.CONTEXT)
-    placed = _with_course([e for e in latest if e.role is not Role.CONTEXT], context)
+    placed = _with_course([e for e in latest if e.role is not Role.CONTEXT and e.kind not in BEDSIDE], context)
+    visits = _visits(person, [e for e in latest if e.kind in BEDSIDE])
+    visit_of = {report.id: id for id, ones in visits.items() for one in ones for report in one.reports}
     coded: dict[str, list[Event]] = defaultdict(list)
     by_course: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     course_of: dict[str, str] = {}
@@ -287,7 +289,9 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     replaced: dict[str, list[tuple[Event, Event]]] = defaultdict(list)
     other: list[tuple[Event, Event]] = []
     for older, newer in superseded:
-        if newer.role in (Role.SERVICE, Role.EVIDENCE):
+        if newer.kind in BEDSIDE:
+            replaced[visit_of[newer.id]].append((older, newer))
+        elif newer.role in (Role.SERVICE, Role.EVIDENCE):
             replaced[course_of[newer.id]].append((older, newer))
         else:
             other.append((older, newer))
@@ -302,7 +306,38 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
         )
         for label, kinds in sorted(by_course.items())
     )
+    episodes += tuple(
+        Episode(id, person, "infusion", "", tuple(ones), tuple(replaced[id])) for id, ones in sorted(visits.items())
+    )
     return Assembly(episodes, context, {k: tuple(v) for k, v in coded.items()}, tuple(other))
+
+
+def _visits(person: str, events: Sequence[Event]) -> dict[str, list[Occurrence]]:
+    """What was given, by visit: the encounter that a report names; else, and where it is the only one, that of the day.
+
+    What no encounter is known of is one visit a day (no source says; an encounter number decides).
+    """
+    if not events:
+        return {}
+    by_kind: dict[str, list[Event]] = defaultdict(list)
+    for event in events:
+        by_kind[event.kind].append(event)
+    found = _occurrences(by_kind)
+    named = {one.reports: next((v for r in one.reports if (v := r.value("visit"))), "") for one in found}
+    of_day: dict[date, set[str]] = defaultdict(set)
+    for one in found:
+        if named[one.reports]:
+            of_day[_first_day(one)].add(named[one.reports])
+    visits: dict[str, list[Occurrence]] = defaultdict(list)
+    for one in found:
+        day = _first_day(one)
+        name = named[one.reports] or (next(iter(of_day[day])) if len(of_day[day]) == 1 else "")
+        visits[f"{person}/visit:{name}" if name else f"{person}/day:{day.isoformat()}"].append(one)
+    return visits
+
+
+def _first_day(one: Occurrence) -> date:
+    return min(one.reports, key=lambda report: report.start).day
 
 
 def _occurrences(kinds: Mapping[str, Sequence[Event]]) -> tuple[Occurrence, ...]:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
+from adapters.charges.bedside import bedside
 from adapters.charges.coded import modes
 from adapters.charges.lines import Bench, PriceList
 from adapters.charges.radiation import course, is_closed
@@ -40,7 +41,9 @@ def derive(
     `others` are the person's other episodes: what lies near a plan of another course depends on that plan.
     """
     bench = Bench(episode, contexts, rules, prices, others=others)
-    if episode.label:
+    if episode.kind == "infusion":
+        bedside(bench)
+    elif episode.label:
         course(bench)
     else:
         _loose(bench)
@@ -69,10 +72,19 @@ def _account(bench: Bench) -> None:
     """Name every report that no outcome rests on, with the reason; nothing captured vanishes."""
     whys = [*(charge.why for charge in bench.charges), *(hold.why for hold in bench.holds)]
     rests = {(fact.source.message, fact.source.at) for why in whys for fact in why.facts if fact.name == "event"}
-    for older, _ in bench.episode.superseded:
+    for older, newer in bench.episode.superseded:
         bench.skip(older, "superseded")
+        if bench.episode.kind == "infusion" and _said(older) != _said(newer):
+            facts = (*bench.why_skipped(older, "superseded").facts, Fact("event", "restated", newer.source))
+            why = Why(bench.ref("assembly", older.day), facts)
+            bench.findings.append(Finding("charge-superseded", older.id, why, older.kind))
     for occurrence in bench.episode.occurrences:
         _account_reports(bench, occurrence, rests)
+
+
+def _said(event: Event) -> tuple[object, ...]:
+    """What a report of an administration says, wherever it was read."""
+    return event.start, event.end, event.status, tuple((fact.name, fact.value) for fact in event.facts)
 
 
 def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str, str]]) -> None:
@@ -94,7 +106,7 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
     primary = occurrence.primary
     if (primary.source.message, primary.source.at) in rests:
         return
-    reason = _REASON_OF_EVIDENCE.get(occurrence.kind, "nothing-due")
+    reason = bench.idle.get(primary.id) or _REASON_OF_EVIDENCE.get(occurrence.kind, "nothing-due")
     if primary.role is Role.SERVICE and reason == "nothing-due":
         facts = (Fact("event", occurrence.named.value, primary.source),)
         why = Why(bench.ref("assembly", occurrence.day), facts)

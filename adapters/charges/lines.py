@@ -125,6 +125,8 @@ class Bench:
     findings: list[Finding] = field(default_factory=list)
     left_to_coded: list[Why] = field(default_factory=list)
     """Of lines that we derived and did not bill, because the family's coded charges are billed (mode accept)."""
+    idle: dict[str, str] = field(default_factory=dict)
+    """Id of an event that was looked at and owes nothing by itself → reason, for the account of events."""
     _contexts: dict[int, Context] = field(default_factory=dict)
     """By the identity of an occurrence; the episode keeps them all alive."""
     _words: dict[int, Mapping[str, str]] = field(default_factory=dict)

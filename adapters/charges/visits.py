@@ -53,10 +53,10 @@ def visits(bench: Bench, sessions: Sequence[Occurrence]) -> None:
                 why, detail = included
                 bench.hold("review-needed", "", "", why, would=line, about=visit.primary.id, detail=detail)
             else:
-                _beside(bench, visit, line, procedures)
+                beside(bench, visit, line, procedures)
 
 
-def _beside(bench: Bench, visit: Occurrence, line: Charge, procedures: Sequence[Charge]) -> None:
+def beside(bench: Bench, visit: Occurrence, line: Charge, procedures: Sequence[Charge]) -> None:
     """Bill a visit by itself; beside a procedure of the same date and entity only where it was a separate service."""
     same = [one for one in procedures if one.start == line.start and one.entity == line.entity]
     if not same:

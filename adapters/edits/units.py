@@ -2,7 +2,8 @@
 
 Indicator 1 looks at each line. 2 is absolute for the date: with more units than that no line of the code can be told to
 be the right one, so all are held. 3 may be overturned with records: the lines past the limit are held, in the order of
-service, so that the earlier service goes out (radiation-oncology.md 7.2; revenue-cycle sheet 2.6).
+service, so that the earlier service goes out, or all of them where the payer's option says so (radiation-oncology.md
+7.2; revenue-cycle sheet 2.6).
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def units(day: Day) -> None:
             continue
         key = _sum(line, apart)
         running[key] += line.units
-        counted = {"1": line.units, "2": total[key]}.get(limit.mai, running[key])
+        whole = limit.mai == "2" or (limit.mai == "3" and day.option("edits.over_limit") == "all")
+        counted = line.units if limit.mai == "1" else total[key] if whole else running[key]
         if counted <= limit.units:
             continue
         most = Fact("unit limit of the date", str(limit.units), Source("rules", limit.ref.file))

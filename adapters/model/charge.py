@@ -61,6 +61,11 @@ class Charge:
     entity: str
     why: Why = field(compare=False)
     ndc: str = ""
+    """National drug code, 11 digits."""
+    ndc_quantity: Decimal | None = None
+    """How much of the drug the line is for, in `ndc_unit`; None where nobody has said in which unit it is told."""
+    ndc_unit: str = ""
+    """F2 international unit, GR gram, ME milligram, ML millilitre, UN vial."""
     rendering: str = ""
     """NPI of who performed it, empty when no report says."""
     coverage: str = field(default="", compare=False)

@@ -72,12 +72,12 @@ def _place(placed: tuple[int, Occurrence]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Episode:
-    """A radiation course of one person: its occurrences in order of time, and the reports that were superseded."""
+    """A radiation course or a visit for drugs of one person: its occurrences in order of time, and what was superseded."""
 
     id: str
     person: str
     kind: str
-    """`radiation` for a course; `loose` for what belongs to no course that is known."""
+    """`radiation` for a course; `infusion` for a visit; `loose` for what belongs to no course that is known."""
     label: str
     occurrences: tuple[Occurrence, ...]
     superseded: tuple[tuple[Event, Event], ...] = ()

@@ -62,6 +62,15 @@ KINDS: Final[dict[str, Role]] = {
     "special-procedure": Role.SERVICE,
     "port-image": Role.SERVICE,
     "follow-up": Role.SERVICE,
+    "infusion": Role.SERVICE,
+    "push": Role.SERVICE,
+    "injection": Role.SERVICE,
+    "hydration": Role.SERVICE,
+    "pump-start": Role.SERVICE,
+    "pump-refill": Role.SERVICE,
+    "pump-disconnect": Role.SERVICE,
+    "port-flush": Role.SERVICE,
+    "office-visit": Role.SERVICE,
     "igrt-review": Role.EVIDENCE,
     "on-treatment-visit": Role.EVIDENCE,
     "physics-check": Role.EVIDENCE,
@@ -89,6 +98,21 @@ came to; `administration` is a dose of a drug given or refused, `drug-dispense` 
 identity that became part of this person (HL7 v2 A18, A34, A40 and their kin): see `model.merging`.
 """
 
+BEDSIDE: Final = frozenset(
+    {
+        "infusion",
+        "push",
+        "injection",
+        "hydration",
+        "pump-start",
+        "pump-refill",
+        "pump-disconnect",
+        "port-flush",
+        "office-visit",
+    }
+)
+"""Kinds of a visit for drugs: they belong to an encounter, never to a radiation course."""
+
 UNCHARGED: Final = frozenset({"administration", "drug-dispense"})
 """Kinds of context that will owe something once a rule charges them; until then their skip says so by name."""
 
@@ -99,6 +123,10 @@ _TEXT: Final = re.compile(r".{1,500}", re.DOTALL)
 _WHOLE: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 _DECIMAL: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,6})?")
 _FLAG: Final = re.compile(r"true|false")
+_VIAL: Final = re.compile(
+    r"[1-9][0-9]{0,3}\|[0-9]{1,9}(\.[0-9]{1,6})?\|[^|]{1,20}\|(single-dose|multi-dose)\|[0-9-]*\|([0-9]{1,9}(\.[0-9]{1,6})?\|[^|]{1,20})?"
+)
+"""Vials of one kind: count, strength of one, its unit, how often it may be drawn from, NDC, volume of one and its unit."""
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})")
 
@@ -205,6 +233,17 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "completion": _one_of("complete", "partial", "refused", "not-given"),
     "action": _one_of("add", "update", "delete"),
     "counter": _WHOLE,
+    # of a drug administered in a visit
+    "class": _one_of("chemo", "hormonal", "therapeutic", "hydration"),
+    "primary_reason": _FLAG,  # what the visit was for, as documented
+    "second_site_reason": _TEXT,  # why a further access site was needed
+    "planned_minutes": _WHOLE,  # never a time that something took
+    "acquired": _TEXT,  # `340b`, or any other word
+    "vial": _VIAL,
+    "pump.owner": _TEXT,
+    "pump.goes_home": _FLAG,
+    "pump.type": _one_of("portable", "implantable"),
+    "pump.hours": _WHOLE,
     # of what is expected: appointments and orders
     "appointment": _TEXT,
     "state": _one_of(

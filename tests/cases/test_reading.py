@@ -155,9 +155,11 @@ def test_an_option_that_is_not_built_makes_the_case_fail_by_its_name(
 
 
 def test_event_kinds_and_fields_without_a_word_in_the_model_are_named(rules: Ruleset) -> None:
-    assert told(case(SAID.replace("n: 1,", "n: 1, fields: 3,")), rules).problems == ["not built: field fields of fraction"]
-    given = CLAIMS.replace("kind: charge, encounter: V1, code: '96413'", "kind: infusion, encounter: V1", 1)
-    assert told(case(given), rules).problems[0] == "not built: event kind infusion"
+    assert told(case(SAID.replace("n: 1,", "n: 1, fields: 3,")), rules).problems == [
+        "not built: field fields of fraction"
+    ]
+    given = CLAIMS.replace("kind: charge, encounter: V1, code: '96413'", "kind: eligibility, encounter: V1", 1)
+    assert told(case(given), rules).problems[0] == "not built: event kind eligibility"
 
 
 @pytest.mark.parametrize(

@@ -144,13 +144,13 @@ def test_a_code_is_in_force_as_the_schedules_of_its_years_say(rules: Ruleset) ->
 def test_a_level_two_code_is_in_force_as_the_hcpcs_file_says(rules: Ruleset) -> None:
     over = rules.with_tables(
         tables(
-            hcpcs(listed("J9000"), listed("J9001", end=date(2025, 12, 31)), listed("G6015", end=date(2024, 12, 31))),
+            hcpcs(listed("J9003"), listed("J9001", end=date(2025, 12, 31)), listed("G6015", end=date(2024, 12, 31))),
             schedule(ScheduleRow("J9001", "", "E", "9"), ScheduleRow("G0000", "", "A", "0"), start=date(2025, 1, 1)),
         )
     )
-    drug = over.attributes("J9000", D2026)
+    drug = over.attributes("J9003", D2026)
     assert drug is not None
-    assert (drug.label, drug.service, drug.ref.id, drug.ref.file) == ("short J9000", "", "hcpcs", "hcpcs 2026-01")
+    assert (drug.label, drug.service, drug.ref.id, drug.ref.file) == ("short J9003", "", "hcpcs", "hcpcs 2026-01")
     assert (over.attributes("J9001", D2025), over.attributes("J9001", D2026)) != (None, None)
     assert over.attributes("J9001", D2026) is None
     assert over.attributes("G6015", D2025) is None

@@ -415,6 +415,15 @@ def test_every_open_option_is_answered_by_no_default(rules: Ruleset) -> None:
     """What nobody confirmed has no default, so that its rule holds the charge."""
     without = {spec.name for spec in rules.options.values() if not spec.default}
     assert without == {
+        "infusion.concurrent_min_overlap",
+        "infusion.hydration_intervals",
+        "infusion.secondary_hydration_code",
+        "infusion.unclassified",
+        "drugs.wastage",
+        "drugs.modifier_340b_2024",
+        "drugs.modifier_340b_other",
+        "drugs.ndc_units",
+        "drugs.units",
         "codes.imrt-delivery-pre2026",
         "codes.imrt-simple-pre2026",
         "codes.imrt-hospital-pre2026",

@@ -1,0 +1,109 @@
+"""One administration as it counts: its parts, when they ran, and what keeps it from counting.
+
+Missing stop times go by the payer's option; a planned duration is no time (medical-oncology-and-revenue-cycle.md 1.5).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from adapters.charges.infusion import HYDRATION, INFUSION, PUSH
+from adapters.charges.lines import Bench
+from adapters.charges.minutes import Span, union
+from adapters.model.episode import Occurrence
+from adapters.model.event import Event
+from adapters.model.why import Fact
+from adapters.rules import Nothing
+
+TIMED: Final = frozenset({"infusion", "hydration"})
+"""Kinds that are billed by their minutes."""
+_PER_HOUR: Final = frozenset({"ml/h", "ml/hr", "ml/hour"})
+_HOUR: Final = frozenset({"h", "hr", "hour"})
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """An administration in the words of the time engine, or held."""
+
+    occurrence: Occurrence
+    form: str
+    """`infusion`, `push`, `hydration`."""
+    spans: tuple[Span, ...]
+    """When it ran; empty where it is held."""
+    hold: str = ""
+    detail: str = ""
+
+
+def parts_of(occurrence: Occurrence) -> tuple[Event, ...]:
+    """The reports that each say a part of it: the one that counts, and those that continue it; no second report of one."""
+    if len(occurrence.reports) == 1:
+        return occurrence.reports
+    parts = [occurrence.primary]
+    for report in occurrence.reports[1:]:
+        own = {key for key in report.keys if key.startswith("part:")}
+        continues = any(own & set(part.keys) for part in parts)
+        if continues and all(report.start != part.start for part in parts):
+            parts.append(report)
+    return tuple(sorted(parts, key=lambda part: (part.start, part.id)))
+
+
+def begun(occurrence: Occurrence) -> datetime:
+    """When its first part began."""
+    return parts_of(occurrence)[0].start
+
+
+def day_of(bench: Bench, occurrence: Occurrence, at: datetime) -> date:
+    """The local day of an instant at its place; of its own beginning the day that its report says."""
+    first = parts_of(occurrence)[0]
+    if at == first.start or bench.context(occurrence).option("infusion.midnight") == "first-date":
+        return first.day
+    feed = bench.contexts.site.feed(first.feed)
+    return at.astimezone(ZoneInfo(feed.zone if feed else bench.contexts.site.zone)).date()
+
+
+def class_of(bench: Bench, occurrence: Occurrence) -> tuple[str, tuple[Fact, ...]]:
+    """Class of the drug (chemo, hormonal, therapeutic, hydration) with what decided it; empty where nothing does."""
+    if occurrence.kind == "hydration":
+        return "hydration", ()
+    context, code = bench.context(occurrence), occurrence.value("code")
+    barred = "yes" if code and code in context.option("infusion.not_chemo").split() else ""
+    decision = bench.decide("drug-class", context, {"said": occurrence.value("class"), "code": code, "barred": barred})
+    facts = tuple(fact for name in ("class", "code") if (fact := occurrence.fact(name)))
+    return ("", facts) if isinstance(decision, Nothing) else (decision.values["class"], facts)
+
+
+def given(bench: Bench, occurrence: Occurrence, drug_class: str) -> Given:
+    """The administration with its times, or held because they are missing or impossible."""
+    form = HYDRATION if drug_class == "hydration" else INFUSION if occurrence.kind in TIMED else PUSH
+    if form == PUSH:
+        at = begun(occurrence)
+        return Given(occurrence, PUSH, ((at, at),))
+    policy = bench.context(occurrence).option("infusion.missing_stop")
+    spans: list[Span] = []
+    for part in parts_of(occurrence):
+        end = part.end
+        if end is None and policy == "push" and form == INFUSION:
+            return Given(occurrence, PUSH, ((part.start, part.start),))
+        if end is None and policy == "compute-rate-volume":
+            end = _reckoned(part)
+        if end is None:
+            detail = "no stop time, and no charted rate and volume" if policy != "hold" else "no stop time"
+            return Given(occurrence, form, (), "missing-stop-time", detail)
+        if end <= part.start:
+            return Given(occurrence, form, (), "invalid-time", "the stop is not after the start")
+        spans.append((part.start, end))
+    return Given(occurrence, form, union(spans))
+
+
+def _reckoned(part: Event) -> datetime | None:
+    """The end by volume and rate as charted, to the second; None where they do not give it."""
+    volume, rate = part.value("volume"), part.value("rate")
+    unit, per = part.value("rate.unit").lower(), part.value("rate.per").lower()
+    hourly = unit in _PER_HOUR or (unit == "ml" and per in _HOUR)
+    if not volume or not rate or part.value("volume.unit").lower() != "ml" or not hourly or Decimal(rate) <= 0:
+        return None
+    return part.start + timedelta(seconds=int(Decimal(volume) / Decimal(rate) * 3600))
