@@ -29,7 +29,7 @@ class Assembly:
     context: tuple[Event, ...]
     """Current context events (patient, coverage, encounter, course, phase), latest statement of each line."""
     coded: Mapping[str, tuple[Event, ...]]
-    """Episode id → current coded charges that belong to it."""
+    """Episode id → current coded charges that belong to it; of a drug that a visit gave on its date, to the visit."""
     superseded: tuple[tuple[Event, Event], ...]
     """(older statement, the one that took its place), of context and coded lines; those of services are in the episode."""
 
@@ -275,6 +275,13 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     context = tuple(e for e in latest if e.role is Role.CONTEXT)
     placed = _with_course([e for e in latest if e.role is not Role.CONTEXT and e.kind not in BEDSIDE], context)
     visits = _visits(person, [e for e in latest if e.kind in BEDSIDE])
+    drugs = {
+        (code, report.day): id
+        for id, ones in visits.items()
+        for one in ones
+        for report in one.reports
+        if one.happened and (code := one.value("code"))
+    }
     visit_of = {report.id: id for id, ones in visits.items() for one in ones for report in one.reports}
     coded: dict[str, list[Event]] = defaultdict(list)
     by_course: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
@@ -282,7 +289,8 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     for event in placed:
         course_of[event.id] = event.course
         if event.role is Role.CODED:
-            coded[episode_id(person, event.course)].append(event)
+            given = drugs.get((event.value("code"), event.day))
+            coded[given or episode_id(person, event.course)].append(event)
             by_course[event.course]
         else:
             by_course[event.course][event.kind].append(event)

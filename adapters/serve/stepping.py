@@ -19,6 +19,7 @@ from adapters.model.journal import JournalEntry
 from adapters.model.record import Parked, PersonRecord, Reading, Tick
 from adapters.model.work import open_item
 from adapters.pipeline import House, ReadEntry, read, step
+from adapters.pipeline.admit import REFUSALS
 from adapters.serve.logs import log
 from adapters.serve.wired import LaneStore
 from adapters.store import Share, Stale
@@ -32,6 +33,9 @@ _ACTIONS: Final = {
     "exception": "report the fault of the program; read the message again when it is mended",
 }
 _MEND: Final = "mend what the reason names, then read the message again"
+_SENT_AGAIN: Final = frozenset(reason for reason, _ in REFUSALS.values())
+"""Reasons of what was refused at the door: its sender keeps it, and sends it again when it was mended here or there."""
+_RESEND: Final = "mend what the reason names, at the sender or in the site file, and have the message sent again"
 _REMEMBERED: Final = 500
 """Entries that were sorted here and whose lanes have not been worked yet, kept as they were read."""
 _COLLISIONS: Final = 20
@@ -137,7 +141,7 @@ class Stepping:
             parked.reason,
             parked.entry,
             category="posting" if answer else "intake",
-            action=_ACTIONS.get(parked.reason, _MEND),
+            action=_ACTIONS.get(parked.reason, _RESEND if parked.reason in _SENT_AGAIN else _MEND),
             opened=now,
             detail=parked.detail,
         )

@@ -139,6 +139,7 @@ def test_an_amended_stop_turns_a_push_into_an_infusion_and_a_withdrawn_dose_is_n
     mended = chemo("09:00", "09:20", line="A1", said=at("20:00"))
     assert billed(first) == [("05-04", "96409", (), 1)]
     outcomes = derived([first, mended], place())
+    assert [(f.kind, f.about) for f in outcomes.findings] == [("charge-superseded", first.id)]
     assert lines(outcomes) == [("05-04", "96413", (), 1)]
     assert [skip.reason for skip in outcomes.skips if skip.event == first.id] == ["superseded"]
     gone = chemo("09:00", "09:20", line="A1", said=at("21:00"), status=Status.WITHDRAWN)
@@ -303,6 +304,18 @@ def test_every_report_is_accounted_for_and_their_order_plays_no_part() -> None:
     skipped = {s.event for s in expected.skips}
     assert all(e.source.message in told or e.id in skipped for e in events)
     assert {c.start for c in expected.charges} == {date(2026, 5, 4)}
+
+
+def test_a_drug_that_is_coded_too_is_billed_once() -> None:
+    dose = {"code": "J9045", "dose": "450", "dose.unit": "mg", "waste": "0", "waste.unit": "mg"}
+    given_ = push("09:00", **dose)
+    coded = report("coded-charge", DAY, course="", code="J9045", modifier="JZ", units="8")
+    other = report("coded-charge", DAY, course="", code="J9206", modifier="JZ", units="15")
+    at_ = place(infusion__derives="drug")
+    outcomes = screened([given_, coded, other], at_)
+    assert lines(outcomes) == [("05-04", "J9045", ("JZ",), 9), ("05-04", "J9206", ("JZ",), 15)]
+    assert [(s.event, s.reason) for s in outcomes.skips if s.event == coded.id] == [(coded.id, "coded-not-billed")]
+    assert {f.kind for f in outcomes.findings if f.slot and f.slot.service == "drug"} == {"undercoded"}
 
 
 def test_what_the_site_charges_from_elsewhere_is_left_out_and_named() -> None:

@@ -120,7 +120,9 @@ def test_a_test_message_is_refused_and_kept_unread(clinic: Any, served: Any, too
     ack = served.tell(tools.dft("TESTMODE-1", mode="T", mrn="TP-TESTMODE"))
     assert (ack.code, ack.control, ack.error, ack.place) == ("AR", "TESTMODE-1", "202", "MSH^1^11")
     assert ack.fields("MSH")[10] == "T", "the answer to a test message is a test message"
-    assert item(clinic, tools, "processing-id")["kind"] == "parked-message"
+    refused = item(clinic, tools, "processing-id")
+    assert refused["kind"] == "parked-message"
+    assert str(refused["action"]).endswith("have the message sent again"), "read again it would be refused again"
     assert "TP-TESTMODE" not in {row["patient"] for row in charges(clinic)}
 
 
