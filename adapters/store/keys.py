@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from adapters.errors import BadSetup
+from adapters.store.head import sync_folder
 from adapters.store.refusals import Damaged
 
 _KEY_BYTES: Final = 32
@@ -88,6 +89,8 @@ class KeyRing:
         except FileExistsError:
             raise BadSetup((f"{path}: there is a key file already, and losing it loses the store",)) from None
         _write(handle, _line(*key) + _signer_line(*signer))
+        # The name of a new file is in its folder: without this a power cut may take the file, and with it the store.
+        sync_folder(path.parent)
         return cls([key], [signer])
 
     @classmethod

@@ -119,7 +119,6 @@ def test_a_store_that_was_made_weaker_is_found_broken(record: Callable[..., Reco
     print(f"{pragmas}: {len(report.broken)} of {report.states} states broken")
 
 
-@pytest.mark.xfail(strict=True, reason="KeyRing.generate does not sync the folder of the key file (store/keys.py)")
 def test_a_key_file_in_a_folder_of_its_own_is_there_whatever_a_cut_leaves(tmp_path: Path) -> None:
     """Beside the database it is: SQLite syncs that folder. Losing the key file loses every acknowledged message."""
     clinic = Clinic(tmp_path, site())
