@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import http.client
 import json
-import pathlib
 import re
+from importlib import resources
 from urllib.parse import urlsplit
 
 import pytest
@@ -19,7 +19,7 @@ PATIENT = {
     "identifier": [{"system": "urn:clinic:mrn", "value": "77120"}],
     "name": [{"family": "Sorrel"}],
 }
-README = pathlib.Path(__file__).resolve().parents[2] / "adapters" / "fhir" / "README.md"
+README = resources.files("adapters.fhir").joinpath("README.md")
 
 
 class Asking:
