@@ -35,7 +35,7 @@ from adapters.ports import Clock, Receipt
 from adapters.rules import Ruleset
 from adapters.settings import Settings, rules_of, site_of
 from adapters.store import KeyRing, SqlStore, open_store
-from adapters.store.editions import Editions, open_editions
+from adapters.store.editions.kept import Editions, open_editions
 
 OURS = ("adapters", "mappings", "fhir_server_stub")
 """Import names of this program. They also exist elsewhere, so the start checks that nobody else owns them."""

@@ -28,7 +28,7 @@ from _common import SEED, Figure, Row, against, amount, folder, keep, machine, s
 from adapters.pipeline import House
 from adapters.pipeline.receive import receive_v2
 from adapters.store import KeyRing, SqlStore, open_store
-from adapters.store.editions import open_editions
+from adapters.store.editions.kept import open_editions
 
 ROWS = 4_500_000
 CODES = 11_000
@@ -66,7 +66,7 @@ finally:
 _USING = f"""
 import sys
 from datetime import date
-from adapters.store.editions import open_editions
+from adapters.store.editions.kept import open_editions
 {_MEMORY}
 editions = open_editions(sys.argv[1])
 codes = sys.argv[2].split(",")

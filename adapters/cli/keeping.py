@@ -16,7 +16,7 @@ from adapters.settings import Settings
 from adapters.store import KeyRing, Reach, Sealing, differences, open_store
 from adapters.store import migrate as bring_up
 from adapters.store import restore as bring_back
-from adapters.store.editions import absent, open_editions
+from adapters.store.editions.kept import absent, open_editions
 from adapters.store.migration import HEAD as SCHEMA
 from adapters.wiring import SystemClock, Wired, force_of, forces_of, key_ring
 

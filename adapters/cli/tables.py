@@ -24,7 +24,7 @@ from adapters.rules import Ruleset
 from adapters.rules.editions import disagreements, ended
 from adapters.settings import Settings, rules_of
 from adapters.store import KeyRing, dialect, migration, open_store
-from adapters.store.editions import Editions, NotLoaded, open_editions
+from adapters.store.editions.kept import Editions, NotLoaded, open_editions
 from adapters.tables import MAX_LINE, SourceFile, read_table
 from adapters.wiring import SystemClock, force_of, forces_of, key_ring, switch
 

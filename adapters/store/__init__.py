@@ -3,12 +3,12 @@
 from adapters.store.backup import Reach, Restored, restore
 from adapters.store.check import differences
 from adapters.store.keys import KeyRing
+from adapters.store.lanes.waiting import AtHand, Share
 from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
 from adapters.store.migration import migrate
 from adapters.store.refusals import Damaged, Overwrites, Stale
 from adapters.store.seal import Sealing
 from adapters.store.store import SqlStore, open_store
-from adapters.store.waiting import AtHand, Share
 
 __all__ = [
     "AtHand",

@@ -15,7 +15,8 @@ from sqlalchemy import URL, BigInteger, Connection, Integer, LargeBinary, Table,
 from sqlalchemy.exc import DBAPIError
 
 from adapters.errors import BadSetup
-from adapters.store import dialect, migration, schema, sqlite, waiting
+from adapters.store import dialect, migration, schema, sqlite
+from adapters.store.lanes import waiting
 
 STREAMED: Final = 200
 """Rows that are fetched at a time; one of the journal may hold a body of megabytes."""

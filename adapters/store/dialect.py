@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine
 from adapters.errors import BadSetup
 from adapters.ports import LaneQueue
 from adapters.store import postgres, sqlite
-from adapters.store.lane_threads import Ask
+from adapters.store.lanes.threads import Ask
 
 Turn: TypeAlias = Callable[[], AbstractContextManager[None]]
 

@@ -1,5 +1,5 @@
-"""PostgreSQL: with `roles` and `lane_jobs` the only module that speaks its dialect. Connections, what they promise,
-guards, the intake.
+"""PostgreSQL: connections, what they promise, guards, the intake. Only `roles`, `lanes.jobs` and `editions.postgres`
+beside it speak its dialect.
 
 Durability is fsync, full_page_writes and a synchronous_commit that waits for the disk: read whenever a connection is
 made, for a server comes back from a restart with other settings. All writers of a database take turns by one advisory
@@ -18,9 +18,10 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
 from adapters.errors import BadSetup, StoreDown
-from adapters.store import lane_jobs, roles
-from adapters.store.lane_jobs import LaneJobs
-from adapters.store.lane_threads import Ask
+from adapters.store import roles
+from adapters.store.lanes import jobs as lane_jobs
+from adapters.store.lanes.jobs import LaneJobs
+from adapters.store.lanes.threads import Ask
 
 NAME: Final = "postgresql"
 DRIVER: Final = "postgresql+psycopg"

@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from adapters.errors import BadSetup
-from adapters.store import lane_jobs
+from adapters.store.lanes import jobs as lane_jobs
 
 INTAKE: Final = "oncoclaims_intake"
 WORKER: Final = "oncoclaims_worker"

@@ -19,8 +19,8 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event
 from sqlalchemy.pool import QueuePool, StaticPool
 
 from adapters.errors import BadSetup
-from adapters.store import lane_threads
-from adapters.store.lane_threads import Ask, LaneThreads
+from adapters.store.lanes import threads as lane_threads
+from adapters.store.lanes.threads import Ask, LaneThreads
 
 try:
     import fcntl

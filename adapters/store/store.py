@@ -29,7 +29,6 @@ from adapters.store import (
     check,
     codec,
     dialect,
-    editions_journal,
     journal,
     listing,
     migration,
@@ -38,10 +37,11 @@ from adapters.store import (
     schema,
 )
 from adapters.store.backup import Reach
+from adapters.store.editions import journal as editions_journal
 from adapters.store.head import HeadFile
 from adapters.store.journal import Arrival
 from adapters.store.keys import KeyRing
-from adapters.store.lane_rows import LaneRows
+from adapters.store.lanes.rows import LaneRows
 from adapters.store.listing import Traced
 from adapters.store.listings import Listings
 from adapters.store.refusals import Stale

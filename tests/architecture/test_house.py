@@ -48,7 +48,7 @@ IMPORTERS: Mapping[str, tuple[str, ...]] = {
     "sqlalchemy": ("adapters/store/",),
     "alembic": ("adapters/store/",),
     "psycopg": ("adapters/store/",),
-    "procrastinate": ("adapters/store/lane_jobs.py",),
+    "procrastinate": ("adapters/store/lanes/jobs.py",),
     "yaml": ("adapters/cases/",),
 }
 # Development only: nothing that runs may import them.

@@ -30,7 +30,7 @@ from adapters.pipeline.force import (
 from adapters.serve.lanes import Lanes
 from adapters.serve.switching import Switching
 from adapters.store import differences
-from adapters.store.editions import Loaded
+from adapters.store.editions.kept import Loaded
 from adapters.tables import Heading, Reading
 from adapters.tables.source import Problems
 from adapters.wiring import switch

@@ -14,7 +14,8 @@ from adapters.model.journal import JournalKind
 from adapters.pipeline import Exchange, encode_exchange
 from adapters.ports import Receipt
 from adapters.serve import stepping
-from adapters.store import codec, lane_threads
+from adapters.store import codec
+from adapters.store.lanes import threads as lane_threads
 
 
 def reasons(program) -> list[tuple[str, str]]:

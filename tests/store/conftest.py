@@ -32,7 +32,8 @@ from adapters.model.remittance import Adjustment, Decision, Remittance, Remittan
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem
 from adapters.ports import Receipt
-from adapters.store import KeyRing, SqlStore, lane_jobs, open_store, schema
+from adapters.store import KeyRing, SqlStore, open_store, schema
+from adapters.store.lanes import jobs as lane_jobs
 
 NOW = datetime(2026, 3, 2, 15, 30, 0, 123456, tzinfo=UTC)
 FAMILY, MRN, MEMBER = "Quillfeather", "MRN-7741093", "MBR55512Q"

@@ -24,7 +24,7 @@ from adapters.errors import BadSetup, StoreDown
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.tables import Edition, PairRow, Row, TableKind
 from adapters.store import KeyRing, Reach, Share, SqlStore, backup_rows, open_store, restore, schema
-from adapters.store.editions import Editions, Loaded, heading_of, open_editions
+from adapters.store.editions.kept import Editions, Loaded, heading_of, open_editions
 from adapters.tables import Heading, Reading
 from adapters.tables.source import Problems
 from tests.tables.contract import CHECKS, EDITIONS

@@ -22,8 +22,8 @@ import pytest
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.tables import Edition, LimitRow, OpeningRow, PairRow, Row, TableKind, Tables
 from adapters.store import KeyRing, open_store
-from adapters.store.editions import Editions, Loaded, NotLoaded, copied, open_editions
-from adapters.store.editions_rows import code_number, code_of, day_number, day_of
+from adapters.store.editions.kept import Editions, Loaded, NotLoaded, copied, open_editions
+from adapters.store.editions.rows import code_number, code_of, day_number, day_of
 from adapters.store.refusals import Damaged
 from adapters.tables import Heading, Reading
 from adapters.tables.source import Problems
@@ -292,7 +292,7 @@ def left_over(place: str) -> list[str]:
 KILLED = """
 import sys, time
 from tests.store.test_editions import heading, pairs, reading
-from adapters.store.editions import open_editions
+from adapters.store.editions.kept import open_editions
 
 def rows():
     for n, row in enumerate(pairs(10**7)):
@@ -375,7 +375,7 @@ def test_a_file_that_is_not_what_was_loaded_answers_nothing(sqlite_place: str, r
 
 
 def test_rows_altered_together_with_the_words_are_seen_by_their_digest(sqlite_place: str, ring: KeyRing) -> None:
-    from adapters.store.editions_sqlite import file_digest
+    from adapters.store.editions.sqlite import file_digest
 
     limits = [LimitRow(f"Y{n:04d}", 2, "2", "made up") for n in range(50)]
     with open_editions(sqlite_place, ring) as editions:

@@ -15,8 +15,9 @@ import pytest
 
 from adapters.model.people import Identifier, PersonHint
 from adapters.ports import LaneCounts
-from adapters.store import Share, SqlStore, lane_threads
-from adapters.store.lane_jobs import LaneJobs, Pace
+from adapters.store import Share, SqlStore
+from adapters.store.lanes import threads as lane_threads
+from adapters.store.lanes.jobs import LaneJobs, Pace
 
 
 @pytest.fixture(autouse=True)

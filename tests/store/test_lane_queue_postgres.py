@@ -19,8 +19,9 @@ import pytest
 
 from adapters.errors import StoreDown
 from adapters.model.people import Identifier, PersonHint
-from adapters.store import KeyRing, Share, SqlStore, lane_jobs, open_store
-from adapters.store.lane_jobs import Pace
+from adapters.store import KeyRing, Share, SqlStore, open_store
+from adapters.store.lanes import jobs as lane_jobs
+from adapters.store.lanes.jobs import Pace
 
 pytestmark = pytest.mark.system
 

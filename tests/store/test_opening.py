@@ -18,7 +18,8 @@ from alembic.script import ScriptDirectory
 
 import adapters.store.migrations
 from adapters.errors import BadSetup, StoreDown
-from adapters.store import Damaged, KeyRing, lane_threads, migrate, migration, open_store, schema, sqlite
+from adapters.store import Damaged, KeyRing, migrate, migration, open_store, schema, sqlite
+from adapters.store.lanes import threads as lane_threads
 
 
 def test_a_missing_store_is_not_made_by_accident(database: pathlib.Path, open_file) -> None:

@@ -19,8 +19,9 @@ from alembic.migration import MigrationContext
 
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.record import PersonRecord
-from adapters.store import KeyRing, SqlStore, lane_jobs, migrate, migration, open_store, schema
+from adapters.store import KeyRing, SqlStore, migrate, migration, open_store, schema
 from adapters.store import postgres as dialect
+from adapters.store.lanes import jobs as lane_jobs
 
 pytestmark = pytest.mark.system
 

@@ -15,7 +15,8 @@ from psycopg import errors
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import PersonRecord
-from adapters.store import KeyRing, lane_jobs, migrate, open_store, roles, schema
+from adapters.store import KeyRing, migrate, open_store, roles, schema
+from adapters.store.lanes import jobs as lane_jobs
 
 pytestmark = pytest.mark.system
 

@@ -22,8 +22,8 @@ from typing import Any, Final
 
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.tables import Edition, PairRow, Row, TableKind
-from adapters.store.editions_place import Entry, Written, entry_bytes, entry_of, in_order
-from adapters.store.editions_rows import Canonical, Packed, Wording, day_number, unpacked
+from adapters.store.editions.place import Entry, Written, entry_bytes, entry_of, in_order
+from adapters.store.editions.rows import Canonical, Packed, Wording, day_number, unpacked
 from adapters.store.head import sync_folder, write_whole
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged

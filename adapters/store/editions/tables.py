@@ -27,8 +27,8 @@ from adapters.model.tables import (
     TableKind,
     Tables,
 )
-from adapters.store.editions_place import Volume
-from adapters.store.editions_rows import EVERYTHING, code_number, ndc_key, person_key
+from adapters.store.editions.place import Volume
+from adapters.store.editions.rows import EVERYTHING, code_number, ndc_key, person_key
 from adapters.tables import digest_of_set
 from adapters.tables.held import DATED, holds
 

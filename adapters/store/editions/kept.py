@@ -16,11 +16,11 @@ from typing import Final, Self
 from adapters.errors import BadSetup
 from adapters.model.tables import Edition, TableKind
 from adapters.store import dialect, migration, sqlite
-from adapters.store.editions_copy import carried
-from adapters.store.editions_place import Draft, Entry, Place, Written, entry_of
-from adapters.store.editions_rows import SECRET, Canonical, Packing, Unfit, Wording, code_of, keys_of
-from adapters.store.editions_sqlite import Folder, file_digest
-from adapters.store.editions_tables import StoredTables
+from adapters.store.editions.copying import carried
+from adapters.store.editions.place import Draft, Entry, Place, Written, entry_of
+from adapters.store.editions.rows import SECRET, Canonical, Packing, Unfit, Wording, code_of, keys_of
+from adapters.store.editions.sqlite import Folder, file_digest
+from adapters.store.editions.tables import StoredTables
 from adapters.store.head import sync_folder
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
@@ -321,7 +321,7 @@ def open_editions(url: str, keys: KeyRing | None = None, folder: Path | None = N
         return Editions(Folder(folder, keys), keys)
     if parsed.get_backend_name() != "sqlite":
         # Late: the driver takes a while to import, and a store on SQLite needs none of it.
-        from adapters.store.editions_postgres import Schemas
+        from adapters.store.editions.postgres import Schemas
 
         return Editions(Schemas(parsed, keys), keys)
     if dialect.of(parsed).is_memory(parsed):

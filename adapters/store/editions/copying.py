@@ -11,8 +11,8 @@ from typing import Final
 
 from adapters.errors import BadSetup
 from adapters.model.tables import TableKind
-from adapters.store.editions_place import Draft, Entry, Place, Written
-from adapters.store.editions_rows import Canonical, Packing, Wording, keys_of
+from adapters.store.editions.place import Draft, Entry, Place, Written
+from adapters.store.editions.rows import Canonical, Packing, Wording, keys_of
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
 from adapters.tables import Heading, digest_of, row_of

@@ -26,8 +26,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.errors import StoreDown
 from adapters.ports import LaneCounts, LaneQueue
-from adapters.store.lane_locks import PATIENCE, NamedLocks
-from adapters.store.lane_threads import Ask, delay
+from adapters.store.lanes.locks import PATIENCE, NamedLocks
+from adapters.store.lanes.threads import Ask, delay
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext

@@ -30,8 +30,8 @@ from sqlalchemy.dialects.sqlite import insert
 
 from adapters.errors import StoreDown
 from adapters.ports import LaneCounts, LaneQueue
-from adapters.store import waiting
-from adapters.store.lane_locks import PATIENCE, NamedLocks
+from adapters.store.lanes import waiting
+from adapters.store.lanes.locks import PATIENCE, NamedLocks
 
 T = TypeVar("T")
 Ask = Callable[[Callable[[Connection], Any]], Any]
@@ -51,7 +51,7 @@ runnable: Final = Table(
     Column("place", BigInteger, nullable=False, index=True),
     Column("version", BigInteger, nullable=False),
 )
-"""The work table. On SQLite only: on PostgreSQL the lanes are jobs (`lane_jobs.py`)."""
+"""The work table. On SQLite only: on PostgreSQL the lanes are jobs (`jobs.py`)."""
 
 _LAST: Final = select(func.coalesce(func.max(runnable.c.place), 0))
 _PUT: Final = insert(runnable).on_conflict_do_update(index_elements=["lane"], set_={"version": runnable.c.version + 1})

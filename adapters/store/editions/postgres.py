@@ -25,8 +25,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.tables import Edition, PairRow, Row, TableKind
 from adapters.store import postgres
-from adapters.store.editions_place import Entry, Written, entry_bytes, entry_of, in_order
-from adapters.store.editions_rows import Canonical, Packed, Wording, day_number, unpacked
+from adapters.store.editions.place import Entry, Written, entry_bytes, entry_of, in_order
+from adapters.store.editions.rows import Canonical, Packed, Wording, day_number, unpacked
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
 from adapters.store.roles import AUDITOR, WORKER

@@ -1,6 +1,6 @@
 """What a place of editions gives: drafts that nobody sees until they are whole, and volumes that are read.
 
-A folder of SQLite files (`editions_sqlite`) and the schemas of a PostgreSQL database (`editions_postgres`) are places.
+A folder of SQLite files (`sqlite`) and the schemas of a PostgreSQL database (`postgres`) are places.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, Protocol
 import msgspec
 
 from adapters.model.tables import Edition, PairRow, Row
-from adapters.store.editions_rows import Canonical, Packed
+from adapters.store.editions.rows import Canonical, Packed
 
 
 class Written(NamedTuple):

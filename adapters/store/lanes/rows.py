@@ -7,11 +7,12 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.store import journal, waiting
+from adapters.store import journal
 from adapters.store.dialect import StoreQueue
 from adapters.store.keys import KeyRing
+from adapters.store.lanes import waiting
+from adapters.store.lanes.waiting import AtHand, Share
 from adapters.store.schema import State
-from adapters.store.waiting import AtHand, Share
 
 T = TypeVar("T")
 
