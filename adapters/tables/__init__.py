@@ -1,7 +1,7 @@
 """Published and site tables: bytes in, rows out, and tables held in memory.
 
 `read_table` gives a table's heading, rows and problems; `canonical`, `row_of` and `digest_of` are the form in which rows
-are stored and named; `held.HeldTables` answers from rows in memory.
+are stored and named; `questions` is what can be asked of them wherever they lie, `held.HeldTables` answers from rows in memory.
 """
 
 from __future__ import annotations

@@ -85,9 +85,9 @@ ADD_ONS = (
     AddOnRow("Z0002", "", "2", LONG_AGO, None),
 )
 SCHEDULE = (
-    ScheduleRow("Y0001", "TC", "A", "1", "XXX", "0", "09", Decimal("0.00"), Decimal("1.20"), Decimal("1.2")),
-    ScheduleRow("Y0001", "", "A", "1", "XXX", "0", "09", Decimal("1.27"), Decimal("2.09"), None),
-    ScheduleRow("Y0001", "26", "A", "1", "XXX", "0", "09", Decimal("1.27"), Decimal("0.89"), None),
+    ScheduleRow("Y0001", "TC", "A", "1", "YYY", "0", "09", Decimal("0.00"), Decimal("1.20"), Decimal("1.2")),
+    ScheduleRow("Y0001", "", "A", "1", "YYY", "0", "09", Decimal("1.27"), Decimal("2.09"), None),
+    ScheduleRow("Y0001", "26", "A", "1", "YYY", "0", "09", Decimal("1.27"), Decimal("0.89"), None),
 )
 PRICES = (DrugPriceRow("Z9001", "1 MG", Decimal("134.190"), "made up"), DrugPriceRow("Z9002", "10 MG", None, ""))
 PACKAGES = (

@@ -9,7 +9,8 @@ from datetime import date
 import pytest
 
 from adapters.model.tables import Edition, TableKind, Tables
-from adapters.tables.held import HeldTables, answering, outdated
+from adapters.tables.held import HeldTables
+from adapters.tables.questions import answering, outdated
 from tests.tables.contract import CHECKS, EDITIONS, NEW, OLD, check_nothing_loaded, name_of
 
 

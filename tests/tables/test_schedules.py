@@ -38,11 +38,11 @@ def fees(*rows: str) -> str:
 def test_the_relative_value_file() -> None:
     """A header over rows: the two TOTAL columns are told apart by the row above, of the two NA columns the second is that
     of facilities; no description is read."""
-    text = fees("Y0001,,A,1.27,2.50,2.09,1,XXX,0,09", "Y0001,26,A,1.27,1.80,1.80,1,XXX,0,09", "0042Z,,X,,,,9,ZZZ,9,09")
+    text = fees("Y0001,,A,1.27,2.50,2.09,1,YYY,0,09", "Y0001,26,A,1.27,1.80,1.80,1,YYY,0,09", "0042Z,,X,,,,9,ZZZ,9,09")
     rows = rows_of(TableKind.PFS, file("PPRRVU26_JAN.csv", text))
     assert rows == [
-        ScheduleRow("Y0001", "", "A", "1", "XXX", "0", "09", Decimal("1.27"), Decimal("2.09"), Decimal("2.50"), True),
-        ScheduleRow("Y0001", "26", "A", "1", "XXX", "0", "09", Decimal("1.27"), Decimal("1.80"), Decimal("1.80")),
+        ScheduleRow("Y0001", "", "A", "1", "YYY", "0", "09", Decimal("1.27"), Decimal("2.09"), Decimal("2.50"), True),
+        ScheduleRow("Y0001", "26", "A", "1", "YYY", "0", "09", Decimal("1.27"), Decimal("1.80"), Decimal("1.80")),
         ScheduleRow("0042Z", "", "X", "9", "ZZZ", "9", "09", None, None, None, True),
     ]
     assert "OWNED" not in repr([canonical(row) for row in rows])
@@ -50,7 +50,7 @@ def test_the_relative_value_file() -> None:
 
 def test_the_fee_schedules_quarter_is_in_its_name() -> None:
     """Two or four digits of the year, a month or a letter; a year alone is the whole year."""
-    text = fees("Y0001,,A,1.27,2.50,2.09,1,XXX,0,09")
+    text = fees("Y0001,,A,1.27,2.50,2.09,1,YYY,0,09")
     told = {
         "PPRRVU26_JAN.csv": ("2026Q1", date(2026, 1, 1), date(2026, 3, 31)),
         "PPRRVU2026_Jul_nonQPP.csv": ("2026Q3", date(2026, 7, 1), date(2026, 9, 30)),
@@ -63,9 +63,9 @@ def test_the_fee_schedules_quarter_is_in_its_name() -> None:
 
 def test_a_header_in_one_row_with_fewer_columns() -> None:
     """What is not there stays empty."""
-    text = "HCPCS,MOD,STATUS CODE,PCTC IND,GLOB DAYS,FACILITY TOTAL\r\nY0001,,A,1,XXX,2.09\r\n"
+    text = "HCPCS,MOD,STATUS CODE,PCTC IND,GLOB DAYS,FACILITY TOTAL\r\nY0001,,A,1,YYY,2.09\r\n"
     assert rows_of(TableKind.PFS, file("PPRRVU26_JAN.csv", text)) == [
-        ScheduleRow("Y0001", "", "A", "1", "XXX", facility=Decimal("2.09"))
+        ScheduleRow("Y0001", "", "A", "1", "YYY", facility=Decimal("2.09"))
     ]
 
 
@@ -80,9 +80,9 @@ def test_a_row_above_the_header_is_taken_in_where_it_names_more() -> None:
 def test_faults_of_the_fee_schedule() -> None:
     """No code, no modifier, unknown indicators, no number, negative, twice."""
     text = fees(
-        "Y0001,,A,1.27,2.50,2.09,1,XXX,0,09",
-        "Y0001,,A,1.27,2.50,2.09,1,XXX,0,09",
-        "Y01,265,Z,one,-2.50,2.09,X,XXX,0,09",
+        "Y0001,,A,1.27,2.50,2.09,1,YYY,0,09",
+        "Y0001,,A,1.27,2.50,2.09,1,YYY,0,09",
+        "Y01,265,Z,one,-2.50,2.09,X,YYY,0,09",
     )
     assert problems_of(TableKind.PFS, file("PPRRVU26_JAN.csv", text)) == [
         (9, "Y0001 is there already (line 8)"),

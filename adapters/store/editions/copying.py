@@ -12,10 +12,11 @@ from typing import Final
 from adapters.errors import BadSetup
 from adapters.model.tables import TableKind
 from adapters.store.editions.place import Draft, Entry, Place, Written
-from adapters.store.editions.rows import Canonical, Packing, Wording, keys_of
+from adapters.store.editions.rows import Canonical, Packing, Wording
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
 from adapters.tables import Heading, digest_of, row_of
+from adapters.tables.questions import keys_of
 
 _CHUNK: Final = 50_000
 """Rows that go to the target in one call."""

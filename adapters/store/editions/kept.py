@@ -18,13 +18,14 @@ from adapters.model.tables import Edition, TableKind
 from adapters.store import dialect, migration, sqlite
 from adapters.store.editions.copying import carried
 from adapters.store.editions.place import Draft, Entry, Place, Written, entry_of
-from adapters.store.editions.rows import SECRET, Canonical, Packing, Unfit, Wording, code_of, keys_of
+from adapters.store.editions.rows import SECRET, Canonical, Packing, Unfit, Wording, code_of
 from adapters.store.editions.sqlite import Folder, file_digest
 from adapters.store.editions.tables import StoredTables
 from adapters.store.head import sync_folder
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
 from adapters.tables import Heading, Problem, Reading, canonical, digest_of
+from adapters.tables.questions import keys_of
 
 _CHUNK: Final = 50_000
 """Rows that go to the database in one call."""

@@ -8,32 +8,14 @@ canonical values, with the keys that it is found by beside it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from adapters.model.tables import (
-    AddOnRow,
-    CodeRow,
-    CoverageRow,
-    DiagnosisRow,
-    DrugPriceRow,
-    EnrolmentRow,
-    FacilityRow,
-    FeeRow,
-    LimitRow,
-    LocalRow,
-    OpeningRow,
-    PackageRow,
-    PairRow,
-    ReasonRow,
-    Row,
-    ScheduleRow,
-    TableKind,
-)
+from adapters.model.tables import PairRow, Row, TableKind
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged
 from adapters.tables import row_of
@@ -45,8 +27,6 @@ Packed = tuple[int, int, int, int | None, int]
 
 SECRET: Final = frozenset({TableKind.OPENING})
 """Tables that name patients: their keys are blind and their rows sealed, as in the store."""
-EVERYTHING: Final = "*"
-"""The key of rows that are asked for all together."""
 _ZERO: Final = date(2000, 1, 1).toordinal()
 _FURTHEST: Final = 32_767
 """Days before and after 2000-01-01 that fit a column of two bytes."""
@@ -141,39 +121,6 @@ def unpacked(packed: Iterable[Any], notes: dict[int, tuple[str, str]]) -> Iterat
         indicator, rationale = notes[note]
         end = None if until is None else day_of(until)
         yield PairRow(code_of(a), code_of(b), day_of(since), end, indicator, rationale)
-
-
-_KEYS: Final[dict[type[Row], Callable[[Any], tuple[str, ...]]]] = {
-    LimitRow: lambda row: (row.code,),
-    AddOnRow: lambda row: (row.addon,),
-    ScheduleRow: lambda row: (row.code,),
-    DrugPriceRow: lambda row: (row.code,),
-    PackageRow: lambda row: (row.code, ndc_key(row.ndc)),
-    CodeRow: lambda row: (row.code,),
-    DiagnosisRow: lambda row: (row.code,),
-    CoverageRow: lambda row: (row.code,),
-    ReasonRow: lambda row: (row.code,),
-    LocalRow: lambda row: (row.local,),
-    FeeRow: lambda row: (row.code,),
-    EnrolmentRow: lambda row: (row.npi,),
-    OpeningRow: lambda row: (person_key(row.system, row.identifier),),
-    FacilityRow: lambda _row: (EVERYTHING,),
-}
-
-
-def keys_of(row: Row) -> tuple[str, ...]:
-    """The keys that a row is found by."""
-    return _KEYS[type(row)](row)
-
-
-def ndc_key(ndc: str) -> str:
-    """The key of an NDC, beside that of the codes."""
-    return f"ndc {ndc}"
-
-
-def person_key(system: str, identifier: str) -> str:
-    """The key of a person as another system names it."""
-    return f"{len(system)} {system} {identifier}"
 
 
 class Wording:
