@@ -11,127 +11,30 @@ import asyncio
 import contextlib
 import logging
 import os
-import resource
-import ssl
 import statistics
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the certificates of the tests
 
-from _clinic import house
 from _common import Figure, Row, amount, folder, keep, machine, table
+from _listener import SLOW, Server, client, raise_limit, served
 from intake import syncs
 
 from adapters.hl7v2.mllp import wrap
-from adapters.model.listening import Listening, TlsFiles
-from adapters.ports import Receipt, Received
-from adapters.serve.logs import configure
-from adapters.serve.mllp import Limits, start_listener
-from adapters.store import KeyRing, open_store
-from adapters.wiring import SystemClock
 from tests.contracts.authority import Authority
 
 SENDERS = (1, 8, 64)
 ROUNDS = 3
 SECONDS = 0.8
-SLOW = 1000
 GOOD_SECONDS = 6.0
 AIM_P99 = 0.2
 AIM_MIB = 300
 END = b"\x1c\r"
-
-
-# ---------------------------------------------------------------- the server, in a process of its own
-
-
-class Nothing:
-    """A store that says "stored" and writes nothing: what the listener costs without one."""
-
-    def receive_soon(self, receipt: Receipt) -> Future[Received]:
-        """Done at once."""
-        done: Future[Received] = Future()
-        done.set_result(Received("none", receipt.answer))
-        return done
-
-
-class OneByOne:
-    """A store that commits each message by itself, as one that knows no groups does."""
-
-    def __init__(self, store: Any) -> None:
-        self._store = store
-        self._turn = ThreadPoolExecutor(1)
-
-    def receive_soon(self, receipt: Receipt) -> Future[Received]:
-        """Done after its own COMMIT."""
-        return self._turn.submit(self._store.receive, receipt)
-
-
-def serve(kind: str, url: str, tls: str) -> None:
-    """Listen until standard input ends; the port is the first line said."""
-    configure("error")
-    raise_limit()
-    files = TlsFiles(*(str(Path(tls) / name) for name in ("server.pem", "server.key", "root-ca.pem"))) if tls else None
-    limits = Limits(connections=4 * SLOW, per_peer=4 * SLOW, frame_seconds=300)
-    with contextlib.ExitStack() as stack:
-        store: Any = Nothing()
-        if kind != "nothing":
-            store = stack.enter_context(open_store(url, KeyRing.ephemeral("bench"), create=True))
-        if kind == "one-by-one":
-            store = OneByOne(store)
-        wired: Any = SimpleNamespace(site=house().site, store=store, clock=SystemClock())
-        listener = start_listener(wired, Listening("mosaiq", port=0, tls=files), limits=limits)
-        print(listener.port, flush=True)
-        sys.stdin.read()
-        listener.close()
-
-
-@dataclass(slots=True)
-class Server:
-    """A running server, as its senders see it."""
-
-    pid: int
-    port: int
-    context: ssl.SSLContext | None
-
-    def resident(self) -> float:
-        """MiB now."""
-        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii").splitlines()
-        return next(int(line.split()[1]) for line in lines if line.startswith("VmRSS")) / 1024
-
-
-@contextlib.contextmanager
-def served(kind: str, url: str, authority: Authority | None) -> Iterator[Server]:
-    """A server of that kind."""
-    tls = str(authority.folder) if authority else ""
-    command = [sys.executable, __file__, "--serve", kind, url, tls]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        port = int(process.stdout.readline())
-        yield Server(process.pid, port, _client(authority) if authority else None)
-        process.stdin.close()
-        assert process.wait(60) == 0
-
-
-def _client(authority: Authority) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=str(authority.file))
-    context.load_cert_chain(authority.folder / "engine.pem", authority.folder / "engine.key")
-    return context
-
-
-def raise_limit() -> None:
-    """As many open sockets as the system lets this process have."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 # ---------------------------------------------------------------- messages and senders
@@ -222,7 +125,7 @@ def large(server: Server) -> float:
 def drip(port: int, tls: str) -> None:
     """Open a thousand connections, begin a frame on each, and send a byte a second; until standard input ends."""
     raise_limit()
-    server = Server(0, port, _client(_authority(Path(tls))) if tls else None)
+    server = Server(0, port, client(tls) if tls else None)
     ended = threading.Event()
     threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
 
@@ -239,12 +142,6 @@ def drip(port: int, tls: str) -> None:
             await asyncio.sleep(1)
 
     asyncio.run(all_())
-
-
-def _authority(at: Path) -> Authority:
-    known = object.__new__(Authority)
-    known.folder, known.file = at, at / "root-ca.pem"
-    return known
 
 
 def crowded(server: Server, authority: Authority | None) -> tuple[float, float, float]:
@@ -402,9 +299,7 @@ def _another(url: str) -> str:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--serve"]:
-        serve(*sys.argv[2:5])
-    elif sys.argv[1:2] == ["--drip"]:
+    if sys.argv[1:2] == ["--drip"]:
         drip(int(sys.argv[2]), sys.argv[3])
     else:
         main()
