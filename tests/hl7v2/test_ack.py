@@ -235,3 +235,11 @@ def test_an_unreadable_message_is_owed_an_answer() -> None:
     quiet = read_envelope(b"MSH|^~\\&|A|B|C|D|2026||DFT^P03||P|2.5|||NE|NE")
     assert isinstance(quiet, Unreadable)
     assert wants_accept(quiet, E) is None
+
+
+@pytest.mark.parametrize("body", [b"MSH", b"MSH\rPID|1", b"MSH\nPID|1", b"\x0bBHS\r"])
+def test_a_header_of_three_letters_is_answered_with_the_recommended_delimiters(body: bytes) -> None:
+    """Found by fuzzing: with no MSH-1 at all the delimiters moved up by one, and nobody could read the answer."""
+    ack = acknowledge(read_envelope(body), AckCode.AE, now=NOW, control_id="A1")
+    assert ack.startswith(b"MSH|^~\\&|")
+    assert [segment.name for segment in Message.parse(ack)] == ["MSH", "MSA"]
