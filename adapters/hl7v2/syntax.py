@@ -46,9 +46,9 @@ def separators_of(field: str, declared: str) -> Separators | None:
 
     MSH-2 may have one to five characters. What a short MSH-2 leaves out is read as the recommended character
     (section 2.5.4 lets a sender omit delimiters that it does not need), so a sub-component still splits.
-    Unusable: an empty or longer MSH-2, a repeated character, a letter, digit, blank, quote or control.
+    Unusable: no MSH-1, an empty or longer MSH-2, a repeated character, a letter, digit, blank, quote or control.
     """
-    if not 1 <= len(declared) <= 5:
+    if len(field) != 1 or not 1 <= len(declared) <= 5:
         return None
     characters = field + declared + _RECOMMENDED[len(declared) :]
     if len(set(characters)) != len(characters):
