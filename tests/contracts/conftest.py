@@ -85,32 +85,43 @@ def dft(tmp_path: Path) -> Callable[[str], Path]:
 
 
 @pytest.fixture(scope="session")
-def npm_modules() -> Path:
-    """The folder of the npm senders, of the versions and digests in the lock; skips where npm cannot get them."""
+def npm() -> Callable[[Path], Path]:
+    """`npm(folder)`: where the packages of a folder's lock are installed, outside the tree; skips where they cannot be."""
+    return _installed
+
+
+@pytest.fixture(scope="session")
+def npm_modules(npm: Callable[[Path], Path]) -> Path:
+    """The folder of the npm senders."""
+    return npm(SENDERS)
+
+
+def _installed(folder: Path) -> Path:
+    """The packages of a lock, of its versions and digests, installed once."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("no node and npm: the senders of npm are not run")
-    lock = (SENDERS / "package-lock.json").read_bytes()
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "oncoclaims-senders"
+        pytest.skip(f"no node and npm: the {folder.name} of npm are not run")
+    lock = (folder / "package-lock.json").read_bytes()
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / f"oncoclaims-{folder.name}"
     place = cache / hashlib.sha256(lock).hexdigest()[:16]
     if (place / "node_modules").is_dir():
         return place
     cache.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=cache) as scratch:
         for name in ("package.json", "package-lock.json"):
-            shutil.copy(SENDERS / name, scratch)
+            shutil.copy(folder / name, scratch)
         options = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000")
         try:
             done = subprocess.run(
                 [npm, "ci", *options], cwd=scratch, capture_output=True, text=True, check=False, timeout=INSTALL_SECONDS
             )
         except subprocess.TimeoutExpired:
-            pytest.skip(f"npm did not install the senders within {INSTALL_SECONDS} seconds")
+            pytest.skip(f"npm did not install the {folder.name} within {INSTALL_SECONDS} seconds")
         # A package that is not the one of the lock is no weather.
         assert "EINTEGRITY" not in done.stderr, "npm got a package with another digest than the lock's"
         if done.returncode:
             reason = next((line for line in done.stderr.splitlines() if "code " in line), "no reason given")
-            pytest.skip(f"npm cannot install the senders ({reason.strip()})")
+            pytest.skip(f"npm cannot install the {folder.name} ({reason.strip()})")
         Path(scratch, "node_modules").rename(_made(place) / "node_modules")
     return place
 
