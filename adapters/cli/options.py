@@ -13,7 +13,7 @@ from adapters.errors import BadSetup
 from adapters.ports import Clock
 from adapters.serve.logs import configure
 from adapters.settings import Settings, of_environment, rules_of, site_of
-from adapters.wiring import WalkedClock, Wired, wire
+from adapters.wiring import SystemClock, WalkedClock, Wired, wire
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object a line instead of a table.")]
 Store = Annotated[str | None, typer.Option("--store", help="Store URL (ONCOCLAIMS_STORE).", show_default=False)]
@@ -52,6 +52,13 @@ def instant(text: str, zone: str) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
 
 
+def clock_of(now: str | None, said: Settings) -> Clock:
+    """The clock that `--now` asks for, else the system's."""
+    if now is None:
+        return SystemClock()
+    return WalkedClock(instant(now, site_of(said.site, rules_of(said.mappings)).zone))
+
+
 def open_program(
     store: str | None = None,
     site: Path | None = None,
@@ -66,10 +73,7 @@ def open_program(
     """The program put together for one command; `writes` and `steps` as in `wiring.wire`."""
     said = settings(store, site, mappings, keys)
     configure("error")  # a command tells what it finds in its own words; the service sets its own level
-    clock: Clock | None = None
-    if now is not None:
-        clock = WalkedClock(instant(now, site_of(said.site, rules_of(said.mappings)).zone))
-    return wire(said, clock=clock, create=create, writes=writes, steps=steps)
+    return wire(said, clock=clock_of(now, said), create=create, writes=writes, steps=steps)
 
 
 def refuse(problems: BadSetup | tuple[str, ...]) -> typer.Exit:

@@ -15,11 +15,12 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters.cli.options import Json, Keys, Mappings, Store, refuse, settings
+from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, clock_of, refuse, settings
 from adapters.errors import BadSetup
 from adapters.files import show
 from adapters.model.tables import Edition, TableKind
 from adapters.pipeline.force import InForce, Turn, ever, since
+from adapters.ports import Clock
 from adapters.rules import Ruleset
 from adapters.rules.editions import disagreements, ended
 from adapters.settings import Settings, rules_of
@@ -38,6 +39,15 @@ WhyGiven = Annotated[str, typer.Option("--why", help="Why, for those who read th
 Digests = Annotated[list[str], typer.Argument(help="Digests of editions, or their first six digits and more.")]
 
 
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """Who puts editions in force, why and when."""
+
+    by: str
+    why: str
+    clock: Clock
+
+
 def load(
     kind: Annotated[TableKind, typer.Argument(help="Which table it is.")],
     files: Annotated[list[Path], typer.Argument(help="The file as published, or all its parts.")],
@@ -53,13 +63,15 @@ def load(
     why: WhyGiven = "",
     as_json: Json = False,
     store: Store = None,
+    site: SiteFile = None,
     mappings: Mappings = None,
+    now: Now = None,
     keys: Keys = None,
 ) -> None:
     """Read a table from files and keep it as an edition; with any problem nothing is loaded."""
     if activate:
         _decided(by, why)
-    said = settings(store=store, mappings=mappings, keys=keys)
+    said = settings(store, site, mappings, keys)
     # Published tables need no keys; a table that names patients does, and says so.
     ring = key_ring(said.keys) if activate or said.keys.exists() else None
     with open_editions(said.store, ring, said.editions) as editions, _opened(files) as sources:
@@ -71,7 +83,11 @@ def load(
             more = (f"and {loaded.more} problems more",) if loaded.more else ()
             raise refuse((*map(str, loaded.problems), *more, "nothing was loaded"))
         edition = loaded.edition
-        change = _activated(said, ring, editions, (edition,), by, why) if activate and ring is not None else ""
+        change = (
+            _activated(said, ring, editions, (edition,), _Word(by, why, clock_of(now, said)))
+            if activate and ring is not None
+            else ""
+        )
     if as_json:
         show.json_lines([{**_row(edition), "new": loaded.new, "active": activate}])
         return
@@ -130,17 +146,19 @@ def activate(
     by: By = "",
     why: WhyGiven = "",
     store: Store = None,
+    site: SiteFile = None,
     mappings: Mappings = None,
+    now: Now = None,
     keys: Keys = None,
 ) -> None:
     """Put editions in force. One of the same table that began on the same day goes out of force."""
     _decided(by, why)
-    said = settings(store=store, mappings=mappings, keys=keys)
+    said = settings(store, site, mappings, keys)
     ring = key_ring(said.keys)
     with open_editions(said.store, ring, said.editions) as editions:
         known = {edition.digest: edition for edition in editions.known()}
         wanted = tuple(known[digest] for digest in _named(digests, known))
-        typer.echo(_activated(said, ring, editions, wanted, by, why))
+        typer.echo(_activated(said, ring, editions, wanted, _Word(by, why, clock_of(now, said))))
 
 
 def deactivate(
@@ -148,20 +166,23 @@ def deactivate(
     by: By = "",
     why: WhyGiven = "",
     store: Store = None,
+    site: SiteFile = None,
     mappings: Mappings = None,
+    now: Now = None,
     keys: Keys = None,
 ) -> None:
     """Take editions out of force; they are kept."""
     _decided(by, why)
-    said = settings(store=store, mappings=mappings, keys=keys)
+    said = settings(store, site, mappings, keys)
     rules = rules_of(said.mappings).digest
-    with open_store(said.store, key_ring(said.keys), SystemClock(), head=said.head) as opened:
+    clock = clock_of(now, said)
+    with open_store(said.store, key_ring(said.keys), clock, head=said.head) as opened:
         gone = _named(digests, force_of(opened).editions)
 
         def change(before: tuple[str, ...]) -> Iterable[str]:
             return (digest for digest in before if digest not in gone)
 
-        done = switch(opened, SystemClock(), Turn.DEACTIVATED, rules, change, by=by, why=why)
+        done = switch(opened, clock, Turn.DEACTIVATED, rules, change, by=by, why=why)
     typer.echo(_told(done, {}))
 
 
@@ -187,9 +208,7 @@ def _there(store: str) -> bool:
     return dialect.of(parsed).exists(parsed)
 
 
-def _activated(
-    said: Settings, ring: KeyRing, editions: Editions, wanted: tuple[Edition, ...], by: str, why: str
-) -> str:
+def _activated(said: Settings, ring: KeyRing, editions: Editions, wanted: tuple[Edition, ...], word: _Word) -> str:
     """Put editions in force; what changed, in words. Raises the exit of 'refused' with all that is wrong."""
     places = [(edition.kind, edition.scope, edition.start) for edition in wanted]
     problems = [
@@ -211,8 +230,8 @@ def _activated(
             if held is None or (held.kind, held.scope, held.start) not in places:
                 yield digest
 
-    with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
-        done = switch(opened, SystemClock(), Turn.ACTIVATED, rules, change, by=by, why=why)
+    with open_store(said.store, ring, word.clock, head=said.head) as opened:
+        done = switch(opened, word.clock, Turn.ACTIVATED, rules, change, by=word.by, why=word.why)
         lanes = len(opened.lanes())
     told = _told(done, known)
     return told if done is None or not lanes else f"{told}\n{lanes} lanes are stepped again: by `serve`, or `run-due`"
