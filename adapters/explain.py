@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Protocol
 
 from adapters.model import money
-from adapters.model.charge import Charge, Finding, Hold, Skip
+from adapters.model.charge import Charge, Finding, Hold, Skip, Slot
 from adapters.model.claim import ClaimOnFile
 from adapters.model.ledger import Entry
 from adapters.model.record import ChargeOnFile, PersonRecord
@@ -21,6 +21,10 @@ from adapters.rules import Ruleset
 
 Describe = Callable[[str], str]
 """Tells what a journal entry is, without its content: `HL7 v2 from mosaiq, MQ-0007, 2025-12-29 14:42Z`."""
+
+
+_COUNTED = "sessions"
+"""Name of the fact of a counted unit that tells how many sessions it is of, and their dates."""
 
 
 class JournalOutside(Protocol):
@@ -62,6 +66,8 @@ def describer(lines: Iterable[JournalOutside]) -> Describe:
         line = known.get(message)
         if line is None:
             return "a journal entry that is not on file"
+        if line.actor.startswith("person:"):
+            return f"stated by {line.actor.partition(':')[2]}, {line.at:%Y-%m-%d %H:%M}Z"
         number = f", number {line.control}" if line.control else ""
         return f"{line.media} from {line.actor.partition(':')[2] or line.actor}{number}, {line.at:%Y-%m-%d %H:%M}Z"
 
@@ -112,13 +118,25 @@ def _line(charge: Charge) -> str:
     return f"{code} × {charge.units}{priced} on {charge.start.isoformat()}, {charge.component} part, {charge.entity}"
 
 
+def _what(slot: Slot, why: Why) -> Explanation:
+    """What is billed: one thing done, or a counted unit with the sessions that made it."""
+    course = slot.episode.rpartition("/")[2]
+    made = next((fact.value for fact in why.facts if fact.name == _COUNTED), "")
+    if not made:
+        return Explanation(f"one {slot.service} of course {course}", f"{slot.key} · {slot.part}")
+    number, _, days = made.partition(": ")
+    sessions = f"{number} sessions, {days}" if number != "1" else f"one session, {days}"
+    return Explanation(f"unit {slot.key} of {slot.service} of course {course}: {sessions}", f"{slot.key} · {slot.part}")
+
+
 def _why(why: Why, describe: Describe) -> tuple[Explanation, ...]:
     """The rule version, then its facts, those of one message together."""
     rule = why.rule
     ref = f"{rule.file}, since {rule.since.isoformat()}, {rule.digest[:12]}"
     by_message: dict[str, list[Fact]] = {}
     for fact in why.facts:
-        by_message.setdefault(fact.source.message, []).append(fact)
+        if fact.name != _COUNTED:
+            by_message.setdefault(fact.source.message, []).append(fact)
     groups = tuple(
         Explanation(describe(message), message, tuple(_facts(facts))) for message, facts in by_message.items()
     )
@@ -136,9 +154,11 @@ def _charge(record: PersonRecord, on_file: ChargeOnFile, rules: Ruleset, describ
     label = attributes.label if (attributes := rules.attributes(charge.code, charge.start)) else ""
     slot = charge.slot
     parts = [
-        Explanation(f"one {slot.service} of course {slot.episode.rpartition('/')[2]}", f"{slot.key} · {slot.part}"),
+        _what(slot, charge.why),
         *_why(charge.why, describe),
     ]
+    if charge.narrative:
+        parts.append(Explanation(f"told on the claim in words: {charge.narrative}"))
     better = [h for h in record.holds if h.instead_of and h.slot == slot]
     parts.extend(_hold(hold, rules, describe) for hold in better)
     if on_file.claim and (claim := record.claim(on_file.claim)):
@@ -167,8 +187,9 @@ def _hold(hold: Hold, rules: Ruleset, describe: Describe) -> Explanation:
     kept = "the better line" if hold.instead_of else "would bill"
     what = f"{kept} {_line(hold.would)}" if hold.would else hold.slot.service
     said = f"held ({hold.release}): {hold.code}, {what}"
-    step = f"next: {spec.next_step}" if spec.next_step else spec.words
-    parts = (Explanation(hold.detail or spec.words), Explanation(step), *_why(hold.why, describe))
+    said_so = [hold.detail or spec.words, f"next: {spec.next_step}" if spec.next_step else spec.words]
+    counted = [_what(hold.slot, hold.why)] if any(fact.name == _COUNTED for fact in hold.why.facts) else []
+    parts = (*map(Explanation, dict.fromkeys(said_so)), *counted, *_why(hold.why, describe))
     return Explanation(said, hold_id(hold), parts)
 
 

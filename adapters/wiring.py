@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -79,6 +78,8 @@ class Wired(AbstractContextManager["Wired"]):
     clock: Clock
     payers: PayerClient
     random_token: Callable[[], str]
+    token_secret: bytes = field(repr=False)
+    """What the key of access tokens is made of."""
 
     def __enter__(self) -> Self:
         return self
@@ -120,7 +121,7 @@ def wire(
     clock: Clock | None = None,
     keys: KeyRing | None = None,
     site: Site | None = None,
-    sleep: Callable[[float], None] = time.sleep,
+    sleep: Callable[[float], None] | None = None,
     create: bool = False,
     writes: bool = False,
     steps: bool = True,
@@ -159,6 +160,7 @@ def wire(
         clock=clock,
         payers=PayerClient(sleep=sleep),
         random_token=lambda: secrets.token_urlsafe(32),
+        token_secret=ring.secret("access tokens"),
     )
 
 

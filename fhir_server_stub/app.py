@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from urllib.parse import parse_qsl, urlencode
 
@@ -11,7 +11,8 @@ from fastapi import FastAPI, Request, Response
 from fhir_server_stub import scenario
 from fhir_server_stub.claim import Problem
 from fhir_server_stub.ehrstore import apply_bundle
-from fhir_server_stub.payer import Answer, Stub
+from fhir_server_stub.notes import Answer
+from fhir_server_stub.payer import Stub
 from fhir_server_stub.response import operation_outcome
 from fhir_server_stub.store import SEARCHED, SearchError
 from fhir_server_stub.wire import Json, dumps, loads
@@ -29,9 +30,42 @@ class HungUpError(ConnectionResetError):
 def create_app(stub: Stub) -> FastAPI:
     """All routes of one stub."""
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
+    _side_routes(app, stub)
     _fhir_routes(app, stub)
     _control_routes(app, stub)
     return app
+
+
+def _side_routes(app: FastAPI, stub: Stub) -> None:
+    """Signing in, and the places where late answers are asked for."""
+
+    @app.post("/token")
+    async def token(request: Request) -> Response:
+        login = stub.scenario.login
+        if login is None:
+            return _reply({"error": "invalid_request"}, 404, media="application/json")
+        form = dict(parse_qsl((await request.body()).decode(), keep_blank_values=True))
+        status, said = stub.desk.token(login, form, str(request.url))
+        return Response(dumps(said), status, {"Cache-Control": "no-store"}, "application/json")
+
+    @app.middleware("http")
+    async def signed_in(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        guarded = request.url.path.startswith("/fhir") and request.url.path != "/fhir/metadata"
+        if guarded and stub.scenario.login and not stub.desk.admits(request.headers.get("authorization", "")):
+            stub.log("GET", request.url.path, None, 401)
+            words = operation_outcome((Problem("", "no token, or one that is over"),), "login")
+            return Response(dumps(words), 401, {"WWW-Authenticate": "Bearer"}, _FHIR)
+        return await go_on(request)
+
+    @app.get("/fhir/status/{identity}")
+    async def status(identity: str, request: Request) -> Response:
+        answer = stub.status(identity)
+        stub.log("GET", request.url.path, None, answer.status)
+        return Response(dumps(answer.body) if answer.body else b"", answer.status, dict(answer.headers), _FHIR)
+
+    @app.post("/fhir/Task")
+    async def task(request: Request) -> Response:
+        return await _with_body(stub, request, stub.task)
 
 
 def _fhir_routes(app: FastAPI, stub: Stub) -> None:
@@ -45,7 +79,8 @@ def _fhir_routes(app: FastAPI, stub: Stub) -> None:
 
     @app.post("/fhir/Claim/$submit")
     async def submit(request: Request) -> Response:
-        return await _with_body(stub, request, stub.submit)
+        key = request.headers.get(stub.scenario.key_header, "") if stub.scenario.key_header else ""
+        return await _with_body(stub, request, lambda body: stub.submit(body, key))
 
     @app.get("/fhir/{kind}")
     async def search(kind: str, request: Request) -> Response:
@@ -104,6 +139,12 @@ def _control_routes(app: FastAPI, stub: Stub) -> None:
         told = {"name": stub.scenario.name, "rules": len(stub.scenario.rules)}
         return _reply(told, media="application/json")
 
+    @app.delete("/control/tokens")
+    async def revoke() -> Response:
+        told = len(stub.desk.tokens)
+        stub.desk.tokens.clear()
+        return _reply({"revoked": told}, media="application/json")
+
     @app.post("/control/clock")
     async def clock(request: Request) -> Response:
         try:
@@ -131,7 +172,7 @@ async def _with_body(stub: Stub, request: Request, act: Callable[[object], Answe
         await asyncio.sleep(answer.delay)
     if answer.hung_up:
         await _hang_up(request)
-    written = dumps(answer.body)
+    written = dumps(answer.body) if answer.body else b""
     if answer.garbled:
         written = written[: len(written) // 2]
     return Response(written, answer.status, dict(answer.headers), _FHIR)
@@ -173,6 +214,8 @@ def _create(stub: Stub, kind: str, body: object, condition: str | None) -> Answe
             many = Answer(412, operation_outcome((several,), "multiple-matches"))
             return many if len(found) > 1 else Answer(200, found[0])
     stored = stub.resources.put(body)
+    if kind == "Communication":
+        stub.heard(body)
     return Answer(201, stored, (("Location", f"/fhir/{kind}/{stored['id']}/_history/1"),))
 
 
@@ -198,6 +241,9 @@ def _read(stub: Stub, request: Request, kind: str, identity: str, version: str |
 
 def _search(stub: Stub, request: Request, kind: str, query: list[tuple[str, str]]) -> Response:
     asked = dict(query)
+    if not stub.scenario.searchable:
+        stub.log("GET", request.url.path, None, 404)
+        return _reply(operation_outcome((Problem("", "searches are not answered"),), "not-supported"), 404)
     try:
         found = stub.search(kind, query)
         count, offset = int(asked.get("_count", "50")), int(asked.get("_offset", "0"))

@@ -55,16 +55,35 @@ class Frame:
         }
 
 
-def queued(frame: Frame, account: Account, early: tuple[LineResult, ...]) -> Json:
-    """Not decided yet; with `early` lines the outcome is partial and those lines are shown, unpaid."""
+def documents_wanted(frame: Frame) -> Json:
+    """A request for documents about the claim, which its answer refers to (R4 ClaimResponse.communicationRequest)."""
+    name = (frame.claim.get("identifier") or [{}])[0]
+    return {
+        "resourceType": "CommunicationRequest",
+        "status": "active",
+        "about": [{"type": "Claim", "reference": frame.resource, "identifier": name}],
+        "payload": [{"contentString": "The treatment record of the days billed."}],
+        "authoredOn": frame.now.isoformat(),
+    }
+
+
+def queued(frame: Frame, account: Account, early: tuple[LineResult, ...], wanted: Json | None = None) -> Json:
+    """Not decided yet; with `early` lines the outcome is partial and those lines are shown, unpaid; with `wanted` it
+    refers to that request for documents."""
+    if wanted:
+        asking = frame.response("queued", "Documents are needed before the claim can be decided.", account.number)
+        return asking | {"communicationRequest": [{"reference": f"CommunicationRequest/{wanted['id']}"}]}
     if not early:
         return frame.response("queued", "The claim is being processed.", account.number)
     response = frame.response("partial", "Some lines are being processed.", account.number)
     return response | {"item": [_item(result) for result in early]}
 
 
-def decided(frame: Frame, account: Account, reversed_one: Account | None) -> Json:
-    """The decision, with the payment; of a replaced or voided claim the earlier payment is taken back."""
+def decided(
+    frame: Frame, account: Account, reversed_one: Account | None, paid_before: Decimal = Decimal("0.00")
+) -> Json:
+    """The decision, with the payment; of a replaced or voided claim the earlier payment is taken back, and so is what was
+    paid before (`paid_before`) where the payer decides the same claim anew."""
     sums = account_sums(account)
     void = account.state == "void"
     words = "The earlier claim is voided." if void else _words(account)
@@ -76,7 +95,7 @@ def decided(frame: Frame, account: Account, reversed_one: Account | None) -> Jso
         _total("eligible", sums.allowed),
         _total("benefit", sums.paid),
     ]
-    before = account_sums(reversed_one).paid if reversed_one else Decimal("0.00")
+    before = account_sums(reversed_one).paid if reversed_one else paid_before
     if sums.paid or before:
         response["payment"] = _payment(frame.now, account.number, sums.paid, before)
     if reversed_one:

@@ -4,7 +4,7 @@
 name = "a day"
 idempotent = false         # true: the same claim sent again by $submit is answered as before
 [[rule]]
-verb = "deny"              # pay adjust deny pend throttle fail slow hang_up garble twice forget
+verb = "deny"              # one of `VERBS`
 when = { type = "professional", code = "77387", from = 2026-01-01, nth = 2, total_min = 100.00 }
 carc = "50"
 group = "CO"
@@ -19,7 +19,7 @@ claim is paid.
 import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from importlib.resources import files
 from random import Random
@@ -27,10 +27,32 @@ from typing import Any, Literal, get_args
 
 from fhir_server_stub.adjudicate import GROUPS, Deny, Group, Reduce, Verdict
 from fhir_server_stub.claim import ClaimLine, ReadClaim
+from fhir_server_stub.login import Login
+from fhir_server_stub.wrong import WAYS
 
-Verb = Literal["pay", "adjust", "deny", "pend", "throttle", "fail", "slow", "hang_up", "garble", "twice", "forget"]
+Verb = Literal[
+    "pay",
+    "adjust",
+    "deny",
+    "pend",
+    "defer",
+    "documents",
+    "take_back",
+    "throttle",
+    "fail",
+    "slow",
+    "hang_up",
+    "garble",
+    "wrong",
+    "twice",
+    "forget",
+]
 VERBS: tuple[Verb, ...] = get_args(Verb)
 _MONEY_VERBS = {"pay", "adjust", "deny"}
+
+_KEYS = {
+    "name", "idempotent", "status", "bundle", "searchable", "key_header", "key_seconds", "login", "rule",
+}  # fmt: skip
 
 # Which terms belong to which verb; anything else in a rule is a problem, not silence.
 _TERMS: dict[str, set[str]] = {
@@ -38,11 +60,15 @@ _TERMS: dict[str, set[str]] = {
     "adjust": {"percent", "amount", "carc", "group", "lines"},
     "deny": {"carc", "group", "lines"},
     "pend": {"polls", "seconds", "until", "new_id", "lines"},
+    "defer": {"polls", "seconds", "until", "new_id"},
+    "documents": {"polls", "seconds", "until", "new_id", "carc", "group"},
+    "take_back": {"polls", "seconds", "until", "carc", "group", "lines"},
     "throttle": {"times", "retry_after"},
     "fail": {"times"},
     "slow": {"times", "seconds"},
     "hang_up": {"times"},
     "garble": {"times"},
+    "wrong": {"times", "how"},
     "twice": set(),
     "forget": {"searches", "seconds"},
 }
@@ -96,7 +122,8 @@ class Rule:
     """A verb, when it applies, and its terms.
 
     `times`: for how many submissions of one claim the verb acts; `seconds` and `retry_after` in seconds;
-    `polls` and `searches` are counts; `until` an instant; `lines` are the lines concerned.
+    `polls` and `searches` are counts; `until` an instant; `lines` are the lines concerned;
+    `how` is what is wrong with an answer, one of `wrong.WAYS`.
     """
 
     verb: Verb
@@ -113,6 +140,16 @@ class Rule:
     times: int = 1
     retry_after: int = 1
     searches: int | None = None
+    how: str = "patient"
+
+    def instant(self, now: datetime) -> datetime | None:
+        """When it happens, as the rule says it: after so many seconds, or at an instant; None where it says neither."""
+        return self.until if self.seconds is None else now + timedelta(seconds=float(self.seconds))
+
+    def looks(self) -> int | None:
+        """After how many looks it happens; one where the rule says neither that nor a time, None where only a time."""
+        timed = self.until is not None or self.seconds is not None
+        return 1 if self.polls is None and not timed else self.polls
 
     def concerns(self, line: ClaimLine) -> bool:
         """Whether the verb acts on this line of a claim that it matches."""
@@ -135,7 +172,9 @@ class Scenario:
 
     `idempotent`: `$submit` of a claim already held answers as before instead of filing a second one;
     `status`: what success looks like, 200 or 201; `bundle`: answers come as a Bundle with the ClaimResponse
-    first.
+    first; `searchable`: whether searches are answered at all; `key_header`: the header that carries a key by which a
+    `$submit` that comes again is answered as before, for `key_seconds` (for ever where it is None); `login`: who may
+    come in at all, everybody where it is None.
     """
 
     name: str = "everything is paid"
@@ -143,6 +182,10 @@ class Scenario:
     idempotent: bool = False
     status: int = 200
     bundle: bool = False
+    searchable: bool = True
+    key_header: str = ""
+    key_seconds: Decimal | None = None
+    login: Login | None = None
 
     def find(self, verb: Verb, claim: ReadClaim, nth: int) -> Rule | None:
         """The first rule with this verb that matches the claim."""
@@ -164,12 +207,16 @@ def parse(text: str) -> Scenario:
         document = tomllib.loads(text, parse_float=Decimal)
     except tomllib.TOMLDecodeError as error:
         raise ScenarioError([f"no TOML: {error}"]) from error
-    problems = [f"unknown key {key}" for key in document.keys() - {"name", "idempotent", "status", "bundle", "rule"}]
+    problems = [f"unknown key {key}" for key in sorted(document.keys() - _KEYS)]
     found = document.get("rule", [])
     rules = [_rule(n, r, problems) for n, r in enumerate(found, start=1)] if isinstance(found, list) else []
-    for key, kind in (("name", str), ("idempotent", bool), ("bundle", bool)):
+    texts, flags = ("name", "key_header"), ("idempotent", "bundle", "searchable")
+    for key, kind in (*((key, str) for key in texts), *((key, bool) for key in flags)):
         if not isinstance(document.get(key, kind()), kind):
             problems.append(f"{key} is no {kind.__name__}")
+    if "key_seconds" in document and _number(document["key_seconds"]) is None:
+        problems.append("key_seconds is no number")
+    login = Login.read(document["login"], problems) if "login" in document else None
     if document.get("status", 200) not in {200, 201}:
         problems.append("status is neither 200 nor 201")
     if problems:
@@ -180,6 +227,10 @@ def parse(text: str) -> Scenario:
         idempotent=document.get("idempotent", False),
         status=document.get("status", 200),
         bundle=document.get("bundle", False),
+        searchable=document.get("searchable", True),
+        key_header=document.get("key_header", ""),
+        key_seconds=_number(document["key_seconds"]) if "key_seconds" in document else None,
+        login=login,
     )
 
 
@@ -294,4 +345,5 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "times": _count,
     "retry_after": _count,
     "searches": _count,
+    "how": lambda value: value if value in WAYS else None,
 }

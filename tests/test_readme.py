@@ -43,7 +43,7 @@ def promised(readme: str) -> Iterator[tuple[str, list[str]]]:
     for row in re.findall(r"^\| (`.*?`) \|", section(readme, "Commands"), re.MULTILINE):
         for said in re.findall(r"`([^`]+)`", row):
             words = re.sub(r"[\[\]]", " ", said).split()
-            name = " ".join(words[:2]) if words[0] == "rules" else words[0]
+            name = " ".join(words[:2]) if " ".join(words[:2]) in commands() else words[0]
             yield name, re.findall(r"--[a-z-]+", said)
 
 

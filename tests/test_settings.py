@@ -13,7 +13,7 @@ import pytest
 
 from adapters.errors import BadSetup
 from adapters.model.charge import Component
-from adapters.model.site import Mode, Setting, Site
+from adapters.model.site import Enrolment, Mode, Setting, Site
 from adapters.rules import Problem, Ruleset
 from adapters.settings import Settings, of_environment, read_site, rules_of, site_of, told
 
@@ -118,6 +118,32 @@ def test_a_good_site_file(rules: Ruleset) -> None:
     assert (site.crosswalk, site.people) == ({"L300": "77300"}, {"1999999901": "radiation-oncologist"})
 
 
+def test_enrolments_and_revenue_codes(rules: Ruleset) -> None:
+    more = """
+[revenue]
+planning = "0333"
+96413 = "0335"
+
+[[enrolments]]
+npi = "1234567893"
+payer = "reed"
+from = 2026-01-01
+filed = 2026-02-01
+"""
+    site = read_site(GOOD + more, "site.toml", rules)
+    assert site.revenue == {"planning": "0333", "96413": "0335"}
+    assert site.enrolments == (Enrolment("1234567893", "reed", date(2026, 1, 1), None, date(2026, 2, 1)),)
+    wrong = more.replace("1234567893", "1234567894").replace("reed", "sedge").replace("planning", "plannning")
+    with pytest.raises(BadSetup) as refused:
+        read_site(GOOD + wrong + "to = 2025-01-01\n", "site.toml", rules)
+    assert sorted(refused.value.problems) == [
+        "site.toml: enrolments: '1234567894' ends before it begins",
+        "site.toml: enrolments: '1234567894' is no NPI, its check digit is wrong",
+        "site.toml: enrolments: no payer 'sedge'",
+        "site.toml: revenue: 'plannning' is no procedure code and no service family",
+    ]
+
+
 def test_the_digest_is_that_of_site_file_and_fee_table(rules: Ruleset) -> None:
     fees = "code,modifier,entity,amount,from,to\n77301,,,1.00,2024-01-01,\n"
     digests = {
@@ -188,6 +214,10 @@ def test_the_file_says_of_itself_what_does_not_fit(problems: Callable[..., tuple
         (('dialect = "plain-dft"', 'dialect = "klingon"'), "feeds.heron-dft: no dialect 'klingon' in the mappings"),
         (('dialect = "plain-dft"', 'dialect = "codex-rt"'), "feeds.heron-dft: dialect 'codex-rt' is not for hl7v2"),
         (('media = "hl7v2"', 'media = "fhir"'), "feeds.heron-dft: dialect 'plain-dft' is not for fhir"),
+        (
+            ('dialect = "plain-dft"', 'dialect = "plain-dft"\npayer = "nobody"'),
+            "feeds.heron-dft: payer 'nobody' is none of the site's, or the feed is not fhir",
+        ),
         (('2024-01-01\nfacility = "HERON"', '2024-01-01\nfacility = "FAR"'), "families.dosimetry: no facility 'FAR'"),
         (("[[families]]", f"{feed}[[families]]"), "feeds: 'heron-dft' is there twice"),
         (("[[feeds]]", f"{payer}[[feeds]]"), "payers: 'reed' is there twice"),

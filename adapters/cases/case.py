@@ -127,7 +127,7 @@ def _unresolved(whole: Tree, dialect: Dialect) -> Iterator[tuple[int, str]]:
         for name in _REFERENCES:
             if (named := text(event.get(name))) and named not in known and name in event:
                 yield at, f"{name} names no event: {named!r}"
-        for name in ("by", "provider"):
+        for name in ("by", "provider", "ordering", "billing"):
             if (named := text(event.get(name))) and named not in providers:
                 yield at, f"{name} names no provider: {named!r}"
         for one in items(event.get("dx")):

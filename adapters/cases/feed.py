@@ -18,14 +18,17 @@ from adapters.cases.case import Case, Happening
 from adapters.cases.document import LINE, Tree, items, text, texts, tree, words
 from adapters.cases.place import FEED, ZONE
 from adapters.cases.schema import Dialect
-from adapters.model.event import BEDSIDE, KINDS, Event, Role, Status, problems_of
+from adapters.model.event import BEDSIDE, Event, Status, problems_of
+from adapters.model.kinds import KINDS, Role
 from adapters.model.why import Fact, Source
+from adapters.posting.patient import PAYMENT
 
 NAMESPACE: Final = uuid.UUID("a7f3d6a2-6c1e-5e0b-9a35-3f2c9a8d4b10")
 _PLACE: Final = ZoneInfo(ZONE)
 _KINDS: Final = {
     "reported-charge": "coded-charge",
     "charge": "coded-charge",
+    "charge-transaction": "coded-charge",
     "visit": "office-visit",
     "proton-fraction": "fraction",
     "sbrt-fraction": "fraction",
@@ -79,6 +82,7 @@ _FACTS: Final = {
     "session_uid": "uid",
     "code": "code",
     "units": "units",
+    "account": "visit",
     "category": "class",
     "primary_reason": "primary_reason",
     "second_site_reason": "second_site_reason",
@@ -91,7 +95,8 @@ _FACTS: Final = {
 _HANDLED: Final = words(
     "id at kind course motion_management guidance_reviewed_at by provider modifiers request report about part continues status "
     "amends deliver_order source message_id resource_id dx date amount component encounter series cycle note "
-    "arrived end volume rate planned_by order occurrence channel message pump drug replaces changes"
+    "claim arrived end volume rate planned_by order occurrence channel message pump drug replaces changes ft1_type "
+    "coverage for_date ordering billing"
 ) | {LINE}
 """Fields that say something else than a fact, or are remarks for people."""
 
@@ -115,7 +120,7 @@ def not_built(case: Case) -> Iterator[str]:
     """What the case's events say that the model has no word for."""
     for event in (amended(case, event) for event in case.events):
         kind = _KINDS.get(event.kind, event.kind)
-        if KINDS.get(kind, Role.CONTEXT) is Role.CONTEXT and event.kind not in CLAIM_KINDS:
+        if KINDS.get(kind, Role.CONTEXT) is Role.CONTEXT and event.kind not in {*CLAIM_KINDS, PAYMENT, "eligibility"}:
             yield f"not built: event kind {event.kind}"
         elif event.kind not in CLAIM_KINDS:
             for name in event.said:
@@ -123,7 +128,19 @@ def not_built(case: Case) -> Iterator[str]:
                     yield f"not built: field {name} of {event.kind}"
 
 
-CLAIM_KINDS: Final = frozenset({"claim-ready", "submit", "ack", "no-answer", "response"})
+CLAIM_KINDS: Final = frozenset(
+    {
+        "enrollment-approved",
+        "claim-ready",
+        "submit",
+        "ack",
+        "no-answer",
+        "response",
+        "remittance",
+        "statement-run",
+        "identified",
+    }
+)
 """Kinds that are no report of a clinical thing but a step in the life of a claim."""
 
 
@@ -153,7 +170,8 @@ def background(case: Case) -> tuple[Event, ...]:
     """Insurance and, where no charge names its own, the diagnoses of the person, as on file from the beginning."""
     said = datetime(2000, 1, 1, tzinfo=UTC)
     source = Source(str(uuid.uuid5(NAMESPACE, f"{case.id}|registration")), "the case")
-    found: list[Event] = []
+    born = text(case.patient.get("birth") or case.patient.get("birth_date"))
+    found = [_event("patient", said, said, "patient", source, [("birth_date", born)])] if born else []
     for coverage in case.coverages:
         facts = {
             "payer": text(coverage["payer"]),
@@ -161,15 +179,18 @@ def background(case: Case) -> tuple[Event, ...]:
             "from": text(coverage.get("from")),
             "to": text(coverage.get("to")),
             "order": text(coverage.get("order")) or "1",
+            "employer.size": text(tree(coverage.get("group")).get("size")),
+            "basis": text(tree(coverage.get("group")).get("basis")),
         }
         found.append(_event("coverage", said, said, f"coverage|{text(coverage['id'])}", source, facts.items()))
+    payers = {text(c["id"]): text(c["payer"]) for c in case.coverages}
     for authorization in case.authorizations:
         codes = items(authorization.get("codes")) or items(
             tree(case.options.get("authorization_groups")).get(text(authorization.get("group")))
         )
         stated = [
             ("authorization", text(authorization["number"])),
-            ("payer", text(authorization.get("payer"))),
+            ("payer", text(authorization.get("payer")) or payers.get(text(authorization.get("coverage")), "")),
             ("units", text(authorization.get("units"))),
             ("from", text(authorization.get("from"))),
             ("to", text(authorization.get("to"))),
@@ -178,10 +199,17 @@ def background(case: Case) -> tuple[Event, ...]:
         line = f"authorization|{text(authorization['number'])}"
         found.append(_event("authorization", said, said, line, source, stated))
     given = any(_KINDS.get(event.kind, event.kind) in BEDSIDE for event in case.events)
-    if (case.dialect is Dialect.RADIATION or given) and case.diagnoses:
+    ranked = case.options.get("diagnosis_overflow") is not None
+    if (case.dialect is Dialect.RADIATION or given or ranked) and case.diagnoses:
         stated = [("diagnosis", code) for _, code in case.diagnoses]
         found.append(_event("encounter", said, said, "encounter", source, stated))
     return tuple(found)
+
+
+def coverage_named(case: Case, id: str) -> str:
+    """The case's name of the coverage of that id of ours; the id itself where it is none's."""
+    ids = {f"{text(c['payer'])}|{member_of(c)}|{text(c.get('from')) or 'open'}": text(c["id"]) for c in case.coverages}
+    return ids.get(id, id)
 
 
 def member_of(coverage: Tree) -> str:
@@ -203,7 +231,7 @@ def reported(case: Case, event: Happening, arrived: datetime, letters: Letters) 
     if continued or event.get("part") is not None or event.get("continues") is not None:
         keys.append(f"part:{_first_part(case, event)}")
     if event.get("order") is not None and event.get("occurrence") is not None:
-        keys.append(f"order:{event.text('order')}#{event.text('occurrence')}")
+        keys.append(f"dose:{event.text('order')}#{event.text('occurrence')}")
     return _event(
         kind,
         local(start),
@@ -282,6 +310,10 @@ def _facts(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
         yield from said_of(event)
     if event.kind in _SAYS:
         yield _SAYS[event.kind]
+    yield from _transaction(case, event)
+    yield from _booked(case, event)
+    if event.kind == PAYMENT:
+        yield "amount", event.text("amount")
     if who := event.text("by") or event.text("provider"):
         provider = case.providers[who]
         yield "by", text(provider["npi"])
@@ -302,6 +334,29 @@ def _facts(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
     codes = dict(case.diagnoses)
     for one in items(event.get("dx")):
         yield "diagnosis", codes[text(one)]
+
+
+def _booked(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
+    """What a line is gathered under, who ordered it, and what a payer answered about a coverage."""
+    if _KINDS.get(event.kind) == "coded-charge":
+        yield "visit", event.text("encounter")
+        yield "series", event.text("series") or event.text("cycle")
+    if event.text("ordering"):
+        yield "ordered_by", text(case.providers[event.text("ordering")]["npi"])
+    if event.kind == "eligibility":
+        for coverage in (c for c in case.coverages if text(c["id"]) == event.text("coverage")):
+            yield "payer", text(coverage["payer"])
+            yield "member", member_of(coverage)
+        yield "from", event.text("for_date")
+        yield "active", "true" if event.text("status") == "active" else "false"
+
+
+def _transaction(case: Case, event: Happening) -> Iterator[tuple[str, str]]:
+    """The type of a financial transaction, and whether by the case's own table it is a credit."""
+    if event.kind == "charge-transaction":
+        yield "type", event.text("ft1_type")
+        if text(tree(case.options.get("ft1_types")).get(event.text("ft1_type"))) == "credit":
+            yield "credit", "true"
 
 
 def _role(role: str) -> str:

@@ -1,8 +1,8 @@
 """The table of options: what each option of a case sets in the payer and site that are made for it.
 
-The same settings that a deployment has (mappings/payers/options.toml, the site file, the fee and reason tables). An
-option that stands here as not built makes its case fail by that name; one that does not stand here at all is a fault
-of the file. The table for people is in the README of this folder.
+The same settings that a deployment has (mappings/payers/options.toml, the site file, the fee and reason tables). A value
+that is not built makes its case fail by that name; an option that does not stand here is a fault of the file. The table
+for people is in the README of this folder.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Final
 
+from adapters.cases.claim_options import timely
 from adapters.cases.document import (
     CODE,
     MONEY,
@@ -20,7 +21,6 @@ from adapters.cases.document import (
     WHOLE,
     Fields,
     Items,
-    Scalar,
     Shape,
     Table,
     Tree,
@@ -30,11 +30,18 @@ from adapters.cases.document import (
     tree,
     words,
 )
+from adapters.cases.money_options import CARC, appeal_days, carc, crossover, match_requires, plb_codes
 from adapters.cases.schema import ANY
 
 EDITION: Final = "2024Q3"
 """The edition from which the unit limits and pairs of the mappings were re-typed; a case may name no other."""
-_OFF: Final = {"edits.units": "off", "edits.pairs": "off", "edits.unknown_codes": "pass", "edits.modifiers": "off"}
+_OFF: Final = {
+    "edits.units": "off",
+    "edits.pairs": "off",
+    "edits.unknown_codes": "pass",
+    "edits.modifiers": "off",
+    "timely.past_limit": "off",
+}
 """A case's edits are those that its options speak of (cases/*/README); its codes are those of the case."""
 
 
@@ -46,10 +53,14 @@ class Settled:
     """Options of the payer, by their names in the registry."""
     audit: bool = False
     """Another system codes too: charging mode `compare` for every family."""
-    cycle: str = "day"
+    cycle: str = "visit"
     fees: dict[str, Decimal] = field(default_factory=dict)
     reasons: dict[str, Tree] = field(default_factory=dict)
     """Adjustment reason → how it is posted and worked."""
+    by_coverage: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Coverage of the case → options of its payer alone."""
+    books: dict[str, str] = field(default_factory=dict)
+    """Code of a payment's adjustment → where it goes."""
     limits: dict[str, Tree] = field(default_factory=dict)
     """Code → most units of a date and the indicator, in place of the table's."""
     appeal_days: int | None = None
@@ -67,10 +78,10 @@ Apply = Callable[[Value, Settled], None]
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option: the form of its value and what it does; without `apply` it is not built."""
+    """One option: the form of its value and what it does."""
 
     shape: Shape
-    apply: Apply | None = None
+    apply: Apply
 
 
 def _payer(name: str, shape: Shape = TEXT) -> Option:
@@ -163,7 +174,7 @@ _WINDOW: Final = Fields(
     frozenset({"days_before", "bundled"}),
 )
 
-_CYCLES: Final = {"per-encounter": "day", "series": "month"}
+_CYCLES: Final = {"per-encounter": "visit", "per-cycle": "treatment", "series": "series"}
 
 
 def _grouping(value: Value, settled: Settled) -> None:
@@ -173,12 +184,29 @@ def _grouping(value: Value, settled: Settled) -> None:
         settled.missing(f"claim_grouping: {text(value)}")
 
 
+def _turned(name: str, option: str, **values: str) -> Option:
+    """A word of the case that turns an option of the payer; others are not built."""
+
+    def apply(value: Value, settled: Settled) -> None:
+        if text(value) in values:
+            settled.payer[option] = values[text(value)]
+        else:
+            settled.missing(f"{name}: {text(value)}")
+
+    return Option(TEXT, apply)
+
+
+def _codes(option: str) -> Option:
+    """An option of the payer that is a list of codes."""
+
+    def apply(value: Value, settled: Settled) -> None:
+        settled.payer[option] = " ".join(text(code) for code in items(value))
+
+    return Option(Items(CODE), apply)
+
+
 def _fees(value: Value, settled: Settled) -> None:
     settled.fees = {code: Decimal(text(amount)) for code, amount in tree(value).items()}
-
-
-def _carc(value: Value, settled: Settled) -> None:
-    settled.reasons = {code: tree(said) for code, said in tree(value).items()}
 
 
 def _authorization(value: Value, settled: Settled) -> None:
@@ -242,8 +270,19 @@ def _wastage(value: Value, settled: Settled) -> None:
 
 
 def _same_report(value: Value, settled: Settled) -> None:
-    if [text(one) for one in items(value)] != ["order", "occurrence"]:
+    """How reports of one thing are known; of priced lines by account, so that each account has claims of its own."""
+    key = [text(one) for one in items(value)]
+    if key == ["account", "code", "modifiers", "date"]:
+        settled.cycle = "visit"
+    elif key != ["order", "occurrence"]:
         settled.missing("duplicate_key: other fields")
+
+
+def _transactions(value: Value, settled: Settled) -> None:
+    """Types of a financial transaction: a charge adds units, a credit takes them away; no other meaning is built."""
+    for name, meaning in tree(value).items():
+        if text(meaning) not in ("charge", "credit"):
+            settled.missing(f"ft1_types.{name}: {text(meaning)}")
 
 
 def _limits(value: Value, settled: Settled) -> None:
@@ -251,13 +290,6 @@ def _limits(value: Value, settled: Settled) -> None:
     settled.payer["edits.over_limit"] = "all"
     settled.limits = {code: tree(said) for code, said in tree(value).items()}
 
-
-def _appeal_days(value: Value, settled: Settled) -> None:
-    settled.appeal_days = int(text(value))
-
-
-_POST: Final = Scalar("how a reason is posted", re.compile("contractual|patient|denied|neutral|pend"))
-_CARC: Final = Table(Fields({"post": _POST, "category": TEXT, "action": TEXT}, frozenset({"post"})))
 
 OPTIONS: Final[dict[str, Option]] = {
     # radiation oncology
@@ -292,14 +324,37 @@ OPTIONS: Final[dict[str, Option]] = {
     # claims and posting
     "claim_grouping": Option(TEXT, _grouping),
     "fees": Option(Table(MONEY), _fees),
-    "carc": Option(_CARC, _carc),
-    "appeal_days": Option(WHOLE, _appeal_days),
+    "claim_split": _only("claim_split", "fill-first"),
+    "split_claims_diagnoses": _turned("split_claims_diagnoses", "claim.split_diagnoses", repeat="repeat", own="own"),
+    "diagnosis_overflow": _turned("diagnosis_overflow", "claim.diagnoses", **{"drop-unreferenced-lowest-rank": "all"}),
+    "pointer_overflow": _only("pointer_overflow", "keep-first-four"),
+    "eligibility_inactive": _turned("eligibility_inactive", "coverage.inactive", **{"hold-line": "hold"}),
+    "authorization_overrun": _only("authorization_overrun", "hold-line"),
+    "authorization_expired": _only("authorization_expired", "hold-line"),
+    "authorization_missing": _only("authorization_missing", "hold-line"),
+    "enrollment_gap": _turned("enrollment_gap", "edits.enrolment", **{"hold-line": "on"}),
+    "enrollment_bill_back_days": _payer("enrolment.bill_back_days", WHOLE),
+    "npi_check": _turned("npi_check", "edits.npi", **{"luhn-80840": "luhn"}),
+    "ordering_required": _codes("edits.ordering_required"),
+    "timely_filing": Option(Table(ANY), timely),
+    "carc": Option(CARC, carc),
+    "appeal_days": Option(WHOLE, appeal_days),
     "appeal_clock": _only("appeal_clock", "receipt-of-determination"),
     "amendment_after_billing": _only("amendment_after_billing", "replace-claim"),
     "corrected_claim": _only("corrected_claim", "frequency-7-after-adjudication"),
     "resubmission": _only("resubmission", "same-claim-identifier"),
     "pended": _only("pended", "wait-no-posting"),
     "duplicate_response": _only("duplicate_response", "ignore-same-response-id"),
+    "plb_codes": Option(Table(TEXT), plb_codes),
+    "void_claim": _only("void_claim", "frequency-8-after-adjudication"),
+    "credit_balance": _only("credit_balance", "worklist-never-net-to-others"),
+    "statement_policy": _only("statement_policy", "after-all-payers-final"),
+    "statement_net_of_patient_payments": _only("statement_net_of_patient_payments", "true"),
+    "crossover": Option(Table(TEXT), crossover),
+    "msp_overrides_registration": _only("msp_overrides_registration", "true"),
+    "unmatched_response": _only("unmatched_response", "park-whole"),
+    "claim_level_adjustment": _only("claim_level_adjustment", "to-the-only-line"),
+    "match_requires": Option(Items(TEXT), match_requires),
     "payer_behaviour": _only("payer_behaviour", "same-identifier-is-one-claim"),
     # infusions and drugs
     "charge_scope": Option(Items(TEXT), _scope),
@@ -324,23 +379,12 @@ OPTIONS: Final[dict[str, Option]] = {
     "ndc_unit": Option(Table(TEXT), _ndc_units),
     "modifier_340b_2024": _payer("drugs.modifier_340b_2024"),
     "site_340b_setting": Option(TEXT, lambda _value, _settled: None),  # the date of service wins over it
+    "ft1_types": Option(Table(TEXT), _transactions),
+    "over_credit": _only("over_credit", "hold-both"),
     "duplicate_key": Option(Items(TEXT), _same_report),
     "mue": Option(Table(Fields({"units": WHOLE, "mai": WHOLE}, frozenset({"units", "mai"}))), _limits),
     "mue_sum": _only("mue_sum", "all-lines-of-code-and-date"),
     "mue_over": _only("mue_over", "hold-all-lines-of-the-drug"),
-    **{
-        name: Option(ANY)
-        for name in words(
-            # infusions and drugs, not built
-            "ft1_types over_credit "
-            # claims and posting, not built
-            "void_claim claim_split diagnosis_overflow pointer_overflow "
-            "split_claims_diagnoses eligibility_inactive authorization_overrun authorization_expired "
-            "authorization_missing enrollment_gap enrollment_bill_back_days npi_check ordering_required timely_filing "
-            "plb_codes credit_balance unmatched_response statement_policy statement_net_of_patient_payments crossover "
-            "msp_overrides_registration match_requires claim_level_adjustment"
-        )
-    },
 }
 """Every option that a case may name."""
 
@@ -351,9 +395,6 @@ def settled_by(options: Tree) -> Settled:
     """What the options of a case come to; what is not built is named in it."""
     settled = Settled()
     for name, value in options.items():
-        apply = OPTIONS[name].apply
-        if apply is None:
-            settled.missing(name)
-        elif value is not None:
-            apply(value, settled)
+        if value is not None:
+            OPTIONS[name].apply(value, settled)
     return settled

@@ -9,12 +9,11 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.cases.case import Case
-from adapters.cases.document import Tree, items, text, texts
+from adapters.cases.document import Tree, items, text, texts, tree
 from adapters.cases.options import Settled, settled_by
-from adapters.cases.schema import Dialect
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
-from adapters.model.site import BillingEntity, Facility, Family, Feed, Mode, Payer, Price, Setting, Site
+from adapters.model.site import BillingEntity, Enrolment, Facility, Family, Feed, Mode, Payer, Price, Setting, Site
 from adapters.pipeline import House
 from adapters.rules import CarcSpec, Decision, Ruleset
 
@@ -61,6 +60,7 @@ def _site(case: Case, settled: Settled, rules: Ruleset) -> Site:
         families=tuple(Family(service, Mode.COMPARE, _SINCE) for service in services) if settled.audit else (),
         prices=tuple(_prices(case, settled, rules)),
         people={text(p["npi"]): text(p["role"]) for p in case.providers.values()},
+        enrolments=tuple(_enrolments(case)),
     )
 
 
@@ -68,8 +68,39 @@ def _payer(name: str, case: Case, settled: Settled, rules: Ruleset) -> Payer:
     """A payer; one that only a coverage names is of the kind that its name tells. A known one has its preset."""
     kind = case.payer_kind if name == case.payer else "medicare" if name.startswith("Medicare") else "commercial"
     preset = rules.preset_of(name)
-    options = {**(preset.options if preset else {}), **settled.payer}
+    options = {**(preset.options if preset else {}), **settled.payer, **_required(case)}
+    for coverage in case.coverages:
+        if text(coverage["payer"]) == name:
+            options.update(settled.by_coverage.get(text(coverage["id"]), {}))
     return Payer(name, name, kind, options=options, cycle=settled.cycle, wait_days=_NEVER)
+
+
+_NEEDS: Final = ("authorization_overrun", "authorization_expired", "authorization_missing")
+
+
+def _required(case: Case) -> dict[str, str]:
+    """The codes that need a prior authorization where the case has a policy for them: those of its authorizations."""
+    if not any(name in case.options for name in _NEEDS):
+        return {}
+    codes = {text(code) for authorization in case.authorizations for code in items(authorization.get("codes"))}
+    return {"authorization.required": " ".join(sorted(codes))}
+
+
+def _enrolments(case: Case) -> Iterator[Enrolment]:
+    """Who may bill whom; a provider whose enrolments the case does not list may bill everybody."""
+    payers = {text(c["id"]): text(c["payer"]) for c in case.coverages}
+    for provider in case.providers.values():
+        listed = provider.get("enrollments")
+        if listed is None:
+            yield Enrolment(text(provider["npi"]), "")
+        for one in map(tree, items(listed)):
+            start, end = text(one.get("from")), text(one.get("to"))
+            yield Enrolment(
+                text(provider["npi"]),
+                payers.get(text(one.get("payer")), text(one.get("payer"))),
+                date.fromisoformat(start) if start else None,
+                date.fromisoformat(end) if end else None,
+            )
 
 
 def _prices(case: Case, settled: Settled, rules: Ruleset) -> Iterator[Price]:
@@ -96,7 +127,14 @@ def _with_reasons(rules: Ruleset, settled: Settled) -> Ruleset:
             next(iter(rules.carcs.values())), code=code, label=f"reason {code}", deadline_days=None
         )
         reasons[code] = _reason(known, said, settled.appeal_days)
-    return replace(rules, carcs=reasons) if settled.reasons else rules
+    own = {key: spec for key, spec in rules.payer_carcs.items() if key[1] not in settled.reasons}
+    plbs = dict(rules.plbs)
+    for code, books in settled.books.items():
+        known_code = plbs.get(code) or replace(
+            next(iter(plbs.values())), code=code, label=f"code {code}", action="none"
+        )
+        plbs[code] = replace(known_code, books=books)
+    return replace(rules, carcs=reasons, payer_carcs=own, plbs=plbs)
 
 
 def _with_limits(rules: Ruleset, settled: Settled) -> Ruleset:
@@ -156,24 +194,11 @@ def _other_window(case: Case, settled: Settled, house: House) -> Iterator[str]:
 
 def _not_checked(case: Case) -> Iterator[str]:
     """Data of the case that a check would look at which is not built, and that could change an outcome."""
-    if case.authorizations and case.dialect is Dialect.MEDICAL:
-        yield "not built: authorizations"
     for coverage in case.coverages:
-        for name in ("group", "known_from", "known_to"):
+        for name in ("known_from", "known_to"):
             if coverage.get(name) is not None:
                 yield f"not built: coverage {name}"
-    for name, provider in case.providers.items():
-        if provider.get("npi_valid") is False:
-            yield f"not built: npi_valid of {name}"
+    billing = [name for name, provider in case.providers.items() if text(provider.get("role")) == "billing"]
     for event in case.events:
-        if event.kind == "charge" and not _enrolled(case, event.text("provider"), event.text("date")):
-            yield f"not built: enrolment of {event.text('provider')} on {event.text('date')}"
-
-
-def _enrolled(case: Case, provider: str, day: str) -> bool:
-    """Whether the provider is enrolled with some payer of the case on the day; who has no list of them is."""
-    enrolments = case.providers.get(provider, {}).get("enrollments")
-    if enrolments is None:
-        return True
-    spans = [e for e in items(enrolments) if isinstance(e, dict)]
-    return any(text(e.get("from")) <= day <= (text(e.get("to")) or "9999") for e in spans)
+        if event.text("billing") and event.text("billing") not in billing[:1]:
+            yield f"not built: another billing provider in {event.id}"

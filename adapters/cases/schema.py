@@ -109,7 +109,7 @@ _ANSWERED: Final = Items(Fields({"line": WHOLE, "charge": MONEY, "paid": MONEY, 
 _ADMINISTRATION: Final = words(
     "end route site category primary_reason second_site_reason continues reason volume rate planned_duration_min "
     "planned_by order occurrence channel pump drug significant_separate replaces changes coverage for_date start filed "
-    "ft1_type message evidence remittance claims bpr plb trace from_payer forwarded_to payer ordering billing"
+    "ft1_type message evidence remittance claims plb trace from_payer forwarded_to payer ordering billing"
 )
 
 _MEDICAL_EVENT: Final = Fields(
@@ -140,6 +140,7 @@ _MEDICAL_EVENT: Final = Fields(
         "outcome": one_of("queued", "complete", "partial", "error"),
         "charge": MONEY,
         "paid": MONEY,
+        "bpr": MONEY,
         "lines": _ANSWERED,
         "claim_adjustments": _ADJUSTMENTS,
         "note": TEXT,

@@ -7,29 +7,39 @@ events that say so (`claim-ready`, `submit`), never by the clock; who answers is
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.cases.case import Case, Happening
+from adapters.cases.decided import sends_again, voids
 from adapters.cases.document import Tree, items, text, tree
 from adapters.cases.feed import CLAIM_KINDS, Letters, arrivals, background, not_built, reported
 from adapters.cases.place import ZONE, house_of
+from adapters.cases.remitted import Misfit, answers_in, misfits_of, news_of, payment_of
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
 from adapters.model.event import Event
 from adapters.model.ledger import Entry
-from adapters.model.money import cents
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import Captured, PersonRecord, Reading, SubmissionNews, Tick
-from adapters.model.remittance import Adjustment, Decision, Remittance, RemittanceLine
+from adapters.model.remittance import Decision, Payment, Remittance
+from adapters.model.site import Enrolment
+from adapters.model.work import WorkItem, item_id, open_item
 from adapters.pipeline import House, step
+from adapters.pipeline.misfits import unmatched
+from adapters.pipeline.patients import account_now
+from adapters.pipeline.payments import lane_of_payer
+from adapters.pipeline.step import rederived
+from adapters.posting import UNBALANCED, UNMATCHED, out_by, payment_mismatches
 from adapters.rules import Ruleset
 
 PERSON: Final = "person"
 _LATE: Final = date(9999, 12, 31)
 """The day of a step at which a person has every billing cycle closed; on no other day does one close by itself."""
+
+
+_RETURNED: Final = (ClaimState.REFUSED, ClaimState.ERROR)
 
 
 @dataclass(slots=True)
@@ -46,6 +56,18 @@ class Story:
     """Id of a claim of ours → the event that had arrived last when it was built."""
     posted: list[tuple[str, Entry]] = field(default_factory=list)
     """(event, entry that it caused), in order."""
+    payers: dict[str, PersonRecord] = field(default_factory=dict)
+    """Payer → its own record: what payments say of no claim."""
+    set_aside: list[WorkItem] = field(default_factory=list)
+    """Items of nobody: answers that are for no claim, payments that do not add up."""
+    responses: dict[str, str] = field(default_factory=dict)
+    """Id of an item about an answer → the name of the answer in the case."""
+    statements: list[tuple[str, int]] = field(default_factory=list)
+    """(event, what a statement asks of the patient then, in minor units)."""
+    withheld: list[str] = field(default_factory=list)
+    """Events at which no statement goes out although something is left to the patient: a payer has not decided."""
+    misfits: list[Misfit] = field(default_factory=list)
+    """What was out of balance in answers, in order."""
     problems: list[str] = field(default_factory=list)
     """Why the case could not be run to its end."""
 
@@ -89,26 +111,82 @@ def _step(
 # ---------------------------------------------------------------- claims
 
 
+def _of_series(story: Story, event: Happening, on_file: ClaimOnFile) -> bool:
+    """Whether a claim is of the series that the event names, if it names one."""
+    wanted = event.text("series")
+    series = {charge.id: charge.charge.series for charge in story.record.charges}
+    return not wanted or all(series.get(id) == wanted for line in on_file.claim.lines for id in line.charges)
+
+
+def _approved(story: Story, event: Happening, now: datetime) -> None:
+    """A provider's enrolment enters the site's settings, and everything is derived anew by them."""
+    payer = next((text(c["payer"]) for c in story.case.coverages if text(c["id"]) == event.text("payer")), "")
+    start, filed = event.text("start"), event.text("filed")
+    enrolment = Enrolment(
+        text(story.case.providers[event.text("provider")]["npi"]),
+        payer,
+        date.fromisoformat(start) if start else None,
+        None,
+        date.fromisoformat(filed) if filed else None,
+    )
+    site = story.house.site
+    story.house = House.of(
+        story.house.rules, replace(site, enrolments=(*site.enrolments, enrolment)), story.house.tables
+    )
+    story.record = rederived(story.record, story.house, Tick(now, now.astimezone(ZoneInfo(ZONE)).date()))
+
+
 def _of_claims(story: Story, event: Happening, now: datetime) -> None:
     """One step in the life of a claim."""
+    if event.kind == "enrollment-approved":
+        _approved(story, event, now)
+        return
     if event.kind in ("claim-ready", "submit"):
         _step(story, (), now, today=_LATE)
         for claim in story.record.claims:
             story.built.setdefault(claim.claim.id, event.id)
     if event.kind == "claim-ready":
-        if event.get("series") is not None:
-            story.problems.append("not built: claim-ready of one series")
-            return
-        for claim in [c for c in story.record.claims if c.state is ClaimState.READY]:
-            _step(story, (), now, SubmissionNews(claim.claim.id, ClaimEvent.SEND, "sent"))
+        ready = [c for c in story.record.claims if c.state is ClaimState.READY and _of_series(story, event, c)]
+        _step(story, (), now, *(SubmissionNews(c.claim.id, ClaimEvent.SEND, "sent") for c in ready))
         return
+    if event.kind in ("response", "remittance"):
+        _answered(story, event, now)
+        return
+    if event.kind == "statement-run":
+        _statement(story, event)
+        return
+    if event.kind == "submit" and not _named(story, event.text("claim")):
+        _again(story, event, now)
     on_file = story.record.claim(_named(story, event.text("claim")))
     if on_file is None:
         story.problems.append(f"not built: {event.kind} {event.id} names a claim that is not on file")
         return
+    if event.kind == "identified":
+        _step(story, (voids(event, on_file.claim.id, now, story.letters),), now)
+        return
     news = _news(story, event, on_file)
     if news is not None:
         _step(story, (), now, news)
+
+
+def _again(story: Story, event: Happening, now: datetime) -> None:
+    """A claim of the same content as one that was returned: a person sends that one again, as a new original."""
+    wanted = _described(story.case, event.text("claim"))
+    for on_file in story.record.claims:
+        if on_file.state in _RETURNED and wanted is not None and _fits(story, wanted, on_file):
+            _step(story, (sends_again(event, on_file.claim.id, now, story.letters),), now, today=_LATE)
+            for claim in story.record.claims:
+                story.built.setdefault(claim.claim.id, event.id)
+            return
+
+
+def _statement(story: Story, event: Happening) -> None:
+    """A run of statements: what one asks for, or that it is withheld because a payer has not decided."""
+    found = account_now(story.record, story.house)
+    if found.statement is not None:
+        story.statements.append((event.id, found.statement))
+    elif found.withheld:
+        story.withheld.append(event.id)
 
 
 def _news(story: Story, event: Happening, on_file: ClaimOnFile) -> SubmissionNews | None:
@@ -126,53 +204,59 @@ def _news(story: Story, event: Happening, on_file: ClaimOnFile) -> SubmissionNew
             number = Remittance(event.id, id, Decision.PENDED, event.text("icn")) if taken else None
             return SubmissionNews(id, ClaimEvent.TAKE if taken else ClaimEvent.REFUSE, "acknowledged", number)
         case _:
-            return _answer(story, event, on_file)
+            raise ValueError(event.kind)
 
 
-def _answer(story: Story, event: Happening, on_file: ClaimOnFile) -> SubmissionNews | None:
-    """The answer to a claim; kinds of answers that nothing posts are named as not built."""
-    id, outcome = on_file.claim.id, event.text("outcome")
-    for name in ("from_payer", "forwarded_to"):
-        if event.get(name) is not None:
-            story.problems.append(f"not built: {name} of a response")
-    if event.text("status") in ("22", "19", "20", "21"):
-        story.problems.append(f"not built: response with claim status {event.text('status')}")
-    if outcome == "queued":
-        pended = Remittance(event.text("response"), id, Decision.PENDED, event.text("icn"))
-        return SubmissionNews(id, ClaimEvent.QUEUE, "queued", pended)
-    if outcome == "error":
-        refused = Remittance(event.text("response"), id, Decision.REFUSED, event.text("icn"))
-        return SubmissionNews(id, ClaimEvent.FAIL, "error", refused)
-    lines = _lines(story, event.text("claim"), on_file)
-    answer = Remittance(
-        id=event.text("response"),
-        claim=id,
-        decision=Decision.ADJUDICATED,
-        payer_claim_number=event.text("icn"),
-        lines=tuple(
-            RemittanceLine(
-                lines.get(text(tree(line)["line"]), 0),
-                _cents(tree(line), "charge"),
-                _cents(tree(line), "paid"),
-                _adjustments(tree(line).get("adjustments")),
+def _answered(story: Story, event: Happening, now: datetime) -> None:
+    """One answer, or a payment with many: each answer is a reading of its own, in the order in which they stand there.
+
+    A payment that does not add up is set aside whole, as the doors do (`pipeline.remitting`).
+    """
+    payment = payment_of(story.case, event)
+    if payment is not None and (wrong := payment_mismatches(payment)):
+        reasons = "; ".join(m.reason for m in wrong)
+        story.set_aside.append(
+            open_item(
+                UNBALANCED,
+                UNBALANCED,
+                event.id,
+                category="posting",
+                action="repair-response",
+                opened=now,
+                amount=out_by(wrong),
+                detail=reasons,
             )
-            for line in items(event.get("lines"))
-        ),
-        claim_adjustments=_adjustments(event.get("claim_adjustments")),
-        charge=_cents(event.said, "charge"),
-        paid=_cents(event.said, "paid"),
-        message=event.id,
-    )
-    return SubmissionNews(id, ClaimEvent.ADJUDICATE, "adjudicated", answer)
+        )
+        return
+    payers = {text(c["id"]): text(c["payer"]) for c in story.case.coverages}
+    for place, said in enumerate(answers_in(event)):
+        name = text(said.get("claim"))
+        on_file = story.record.claim(_named(story, name)) if name else None
+        numbers = _lines(story, name, on_file) if on_file else {}
+        news = news_of(event, said, place, on_file, numbers, payers)
+        if on_file is None:
+            paid = news.answer.paid if isinstance(news.answer, Remittance) else None
+            item = unmatched(event.id, abs(paid or 0), "the answer is for no claim of ours", Tick(now, now.date()))
+            story.set_aside.append(item)
+            story.responses[item.id] = text(said.get("response")) or event.id
+            continue
+        story.misfits += misfits_of(event, on_file, news, numbers)
+        if isinstance(news.answer, Remittance):
+            for code in (UNBALANCED, UNMATCHED):
+                id = item_id(code, f"{on_file.claim.id}|{news.answer.id}", code)
+                story.responses[id] = text(said.get("response")) or event.id
+        _step(story, (), now, news)
+    if payment is not None and payment.adjustments:
+        _pay(story, event, payment, now)
 
 
-def _adjustments(said: object) -> tuple[Adjustment, ...]:
-    found = [one for one in said if isinstance(one, dict)] if isinstance(said, list) else []
-    return tuple(Adjustment(text(one["group"]), text(one["carc"]), _cents(one, "amount")) for one in found)
-
-
-def _cents(said: Tree, name: str) -> int:
-    return cents(Decimal(text(said.get(name)) or "0"))
+def _pay(story: Story, event: Happening, payment: Payment, now: datetime) -> None:
+    """What the payment says of no claim, in the payer's own lane."""
+    before = story.payers.get(payment.payer) or PersonRecord(f"payer {payment.payer}")
+    reading = Reading(event.id, now, captured=Captured(lane_of_payer(payment.payer), payment=payment))
+    after = step(before, (reading,), story.house, Tick(now, now.astimezone(ZoneInfo(ZONE)).date()))
+    story.payers[payment.payer] = after
+    story.posted += [(event.id, entry) for entry in after.entries[len(before.entries) :]]
 
 
 def _send_replacements(story: Story, now: datetime) -> None:
@@ -189,13 +273,28 @@ def _named(story: Story, name: str) -> str:
         return story.labels[name]
     taken = set(story.labels.values())
     free = [c for c in story.record.claims if c.claim.id not in taken and c.state is not ClaimState.ABANDONED]
-    described = next((c for c in expected_claims(story.case) if text(c.get("id")) == name), None)
+    described = _described(story.case, name)
     if described is not None:
-        wanted = sorted(_content(line) for line in map(tree, items(described.get("lines"))))
-        free = [c for c in free if sorted(_line_content(c)) == wanted]
+        free = [c for c in free if _fits(story, described, c)]
     if name and free:
         story.labels[name] = free[0].claim.id
     return story.labels.get(name, "")
+
+
+def _described(case: Case, name: str) -> Tree | None:
+    """What the case expects of the claim of this name."""
+    return next((c for c in expected_claims(case) if text(c.get("id")) == name), None)
+
+
+def _fits(story: Story, described: Tree, on_file: ClaimOnFile) -> bool:
+    """Whether a claim of ours has the lines, the frequency and the payer that are expected."""
+    wanted = sorted(_content(line) for line in map(tree, items(described.get("lines"))))
+    if sorted(_line_content(on_file)) != wanted:
+        return False
+    if text(described.get("frequency")) not in ("", on_file.claim.frequency):
+        return False
+    payers = (text(c["payer"]) for c in story.case.coverages if text(c["id"]) == text(described.get("payer")))
+    return next(payers, on_file.claim.payer.id) == on_file.claim.payer.id
 
 
 def expected_claims(case: Case) -> Iterator[Tree]:

@@ -21,6 +21,9 @@ from adapters.rules import Nothing
 
 TIMED: Final = frozenset({"infusion", "hydration"})
 """Kinds that are billed by their minutes."""
+UNMATCHED: Final = "an amendment of a dose that does not tell which of several it amends"
+_WRONG: Final = {"date-only": "a date without a time of day", "unusable": "the stop is no time after the start"}
+"""What is wrong with times that were sent (`times` of a report): none of them is used, by whatever policy."""
 _PER_HOUR: Final = frozenset({"ml/h", "ml/hr", "ml/hour"})
 _HOUR: Final = frozenset({"h", "hr", "hour"})
 
@@ -36,6 +39,8 @@ class Given:
     """When it ran; empty where it is held."""
     hold: str = ""
     detail: str = ""
+    assumed: bool = False
+    """Whether an option stands in for a time that nobody recorded: an end reckoned by rate and volume, a bag as a push."""
 
 
 def parts_of(occurrence: Occurrence) -> tuple[Event, ...]:
@@ -79,24 +84,30 @@ def class_of(bench: Bench, occurrence: Occurrence) -> tuple[str, tuple[Fact, ...
 def given(bench: Bench, occurrence: Occurrence, drug_class: str) -> Given:
     """The administration with its times, or held because they are missing or impossible."""
     form = HYDRATION if drug_class == "hydration" else INFUSION if occurrence.kind in TIMED else PUSH
+    wrong = {part.value("times") for part in parts_of(occurrence)}
+    if "unmatched" in wrong:
+        return Given(occurrence, form, (), "review-needed", UNMATCHED)
     if form == PUSH:
         at = begun(occurrence)
         return Given(occurrence, PUSH, ((at, at),))
+    if words := next((_WRONG[name] for name in sorted(wrong) if name in _WRONG), ""):
+        return Given(occurrence, form, (), "invalid-time", words)
     policy = bench.context(occurrence).option("infusion.missing_stop")
     spans: list[Span] = []
+    assumed = False
     for part in parts_of(occurrence):
         end = part.end
         if end is None and policy == "push" and form == INFUSION:
-            return Given(occurrence, PUSH, ((part.start, part.start),))
+            return Given(occurrence, PUSH, ((part.start, part.start),), assumed=True)
         if end is None and policy == "compute-rate-volume":
-            end = _reckoned(part)
+            end, assumed = _reckoned(part), True
         if end is None:
             detail = "no stop time, and no charted rate and volume" if policy != "hold" else "no stop time"
             return Given(occurrence, form, (), "missing-stop-time", detail)
         if end <= part.start:
             return Given(occurrence, form, (), "invalid-time", "the stop is not after the start")
         spans.append((part.start, end))
-    return Given(occurrence, form, union(spans))
+    return Given(occurrence, form, union(spans), assumed=assumed)
 
 
 def _reckoned(part: Event) -> datetime | None:

@@ -12,13 +12,21 @@ from dataclasses import dataclass, replace
 from datetime import date
 from itertools import chain, count
 
+from adapters.charges.doses_told import DOSES, Pharmacy, amended, as_given, same_doses
+from adapters.charges.references import deleted_in, joined, taken_back
+from adapters.charges.visits_told import Family, by_visit, visit_of
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import BEDSIDE, COUNTED, Event, Role, Status
+from adapters.model.event import BEDSIDE, COUNTED, DOSE, Event, Status
+from adapters.model.kinds import Role
 from adapters.model.why import Fact
 
 _CONTEXT_LINKS = ("course", "phase")
-_SAME_DAY_ORDER = frozenset({"fraction"})
+_SAME_DAY_ORDER = frozenset({"fraction", DOSE})
 """Kinds whose order number names a series of things, so that it does not identify one of them."""
+
+
+def _as_drug(event: Event) -> tuple[str, str]:
+    return "drug", event.value("code")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +58,13 @@ def current(events: Iterable[Event]) -> tuple[tuple[Event, ...], tuple[tuple[Eve
         latest.append(statements[-1])
         superseded.extend((older, statements[-1]) for older in statements[:-1])
     return tuple(sorted(latest, key=_in_time)), tuple(superseded)
+
+
+def deleted_context(events: Sequence[Event]) -> tuple[tuple[Event, Event], ...]:
+    """(deletion, what it says is gone) of the context on file that charges rest on: for a person to settle."""
+    if not any(event.kind == "deletion" for event in events):
+        return ()
+    return deleted_in(current(events)[0])
 
 
 def _in_time(event: Event) -> tuple[object, ...]:
@@ -106,7 +121,7 @@ def _identities(event: Event) -> Iterable[str]:
         scheme = key.partition(":")[0]
         if scheme in ("uid", "part"):
             yield key
-        elif scheme == "order" and event.kind not in _SAME_DAY_ORDER:
+        elif scheme in ("order", "dose") and event.kind not in _SAME_DAY_ORDER:
             yield f"{key}@{event.day}"
 
 
@@ -123,17 +138,29 @@ def _gather(events: Sequence[Event]) -> list[list[Event]]:
         for key in _identities(event):
             groups.join(i, owner.setdefault((done, key), i))
     if events and events[0].kind == "fraction":
-        _join_numbers(events, groups)
+        unclear = _join_numbers(events, groups)
+        events = [_unmatched(event) if i in unclear else event for i, event in enumerate(events)]
+    elif events and events[0].kind in DOSES:
+        for i, j in same_doses(events):
+            groups.join(i, j)
     return [[events[i] for i in members] for members in groups.sets()]
 
 
-def _join_numbers(events: Sequence[Event], groups: _Groups) -> None:
+def _unmatched(event: Event) -> Event:
+    """The report with the word that it could be of several things, so that it waits."""
+    return replace(event, facts=(Fact("times", "unmatched", event.source), *event.facts))
+
+
+def _join_numbers(events: Sequence[Event], groups: _Groups) -> frozenset[int]:
     """Let sessions that bear no UID join the one other session of their plan and number, if there is exactly one.
+
+    The positions of the delivered ones for which there are several are given back: which is meant nobody can tell.
 
     First those of one day, then over days (a sender may know the date only): a session of a plan and one of its boost
     bear the same numbers, and a report that names no plan must not make one session of the two. Nor are an implant and a
     beam session of different days one, though each be the first of its kind.
     """
+    unclear: set[int] = set()
     numbered: dict[tuple[bool, str], list[int]] = defaultdict(list)
     for i, event in enumerate(events):
         if n := event.value("n"):
@@ -142,19 +169,23 @@ def _join_numbers(events: Sequence[Event], groups: _Groups) -> None:
         if len(members) > 1:
             for same_day in (True, False):
                 for i in members:
-                    _join_number(i, members, events, groups, same_day=same_day)
+                    several = _join_number(i, members, events, groups, same_day=same_day)
+                    if several and not same_day and events[i].status is Status.DONE:
+                        unclear.add(i)
+    return frozenset(unclear)
 
 
-def _join_number(i: int, members: Sequence[int], events: Sequence[Event], groups: _Groups, *, same_day: bool) -> None:
-    """Join the session of report `i`, if no UID tells it from others, to the one that it can only be."""
+def _join_number(i: int, members: Sequence[int], events: Sequence[Event], groups: _Groups, *, same_day: bool) -> bool:
+    """Join the session of report `i`, if no UID tells it from others, to the one that it can only be; whether it could
+    be of several."""
     if events[i].value("uid"):
-        return
+        return False
     sessions: dict[int, list[Event]] = defaultdict(list)
     for j in range(len(events)):
         sessions[groups.root(j)].append(events[j])
     own = sessions[groups.root(i)]
     if any(event.value("uid") for event in own):
-        return
+        return False
     fitting = {
         root
         for j in members
@@ -164,7 +195,8 @@ def _join_number(i: int, members: Sequence[int], events: Sequence[Event], groups
         and (same_day or all(one.value("regime") == other.value("regime") for one in own for other in sessions[root]))
     }
     if len(fitting) == 1:
-        groups.join(i, fitting.pop())
+        groups.join(i, next(iter(fitting)))
+    return len(fitting) > 1
 
 
 def _same_plan(one: Event, other: Event) -> bool:
@@ -199,7 +231,7 @@ def _key(reports: Sequence[Event], running: int) -> str:
     if uids:
         return f"uid:{uids[0]}"
     orders = sorted(key for r in reports for key in r.keys if key.startswith("order:"))
-    if orders and reports[0].kind not in _SAME_DAY_ORDER:
+    if orders and reports[0].kind != "fraction":
         return orders[0]
     numbers = sorted(f"{r.value('plan')}#{n}" for r in reports if (n := r.value("n")))
     if numbers:
@@ -268,29 +300,25 @@ def episode_id(person: str, label: str) -> str:
     return f"{person}/{label or 'loose'}"
 
 
-def assemble(person: str, events: Iterable[Event]) -> Assembly:
-    """All episodes of the person from all events on file."""
+def assemble(person: str, events: Iterable[Event], family: Family = _as_drug) -> Assembly:
+    """All episodes of the person from all events on file.
+
+    `family` says of a coded charge whether it is one of a visit for drugs; without it only drugs given are known as such.
+    """
     latest, superseded = current(events)
-    latest = _still_counted(latest)
+    latest, superseded = _amended(_still_counted(joined(taken_back(latest))), superseded)
     context = tuple(e for e in latest if e.role is Role.CONTEXT)
     placed = _with_course([e for e in latest if e.role is not Role.CONTEXT and e.kind not in BEDSIDE], context)
-    visits = _visits(person, [e for e in latest if e.kind in BEDSIDE])
-    drugs = {
-        (code, report.day): id
-        for id, ones in visits.items()
-        for one in ones
-        for report in one.reports
-        if one.happened and (code := one.value("code"))
-    }
-    visit_of = {report.id: id for id, ones in visits.items() for one in ones for report in one.reports}
+    visits = by_visit(person, _doses([e for e in latest if e.kind in BEDSIDE], context), context)
+    visit_by_report = {report.id: id for id, ones in visits.items() for one in ones for report in one.reports}
     coded: dict[str, list[Event]] = defaultdict(list)
     by_course: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))
     course_of: dict[str, str] = {}
     for event in placed:
         course_of[event.id] = event.course
         if event.role is Role.CODED:
-            given = drugs.get((event.value("code"), event.day))
-            coded[given or episode_id(person, event.course)].append(event)
+            met = visit_of(event, *family(event), visits) if visits else ""
+            coded[met or episode_id(person, event.course)].append(event)
             by_course[event.course]
         else:
             by_course[event.course][event.kind].append(event)
@@ -298,7 +326,7 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     other: list[tuple[Event, Event]] = []
     for older, newer in superseded:
         if newer.kind in BEDSIDE:
-            replaced[visit_of[newer.id]].append((older, newer))
+            replaced[visit_by_report[newer.id]].append((older, newer))
         elif newer.role in (Role.SERVICE, Role.EVIDENCE):
             replaced[course_of[newer.id]].append((older, newer))
         else:
@@ -320,32 +348,31 @@ def assemble(person: str, events: Iterable[Event]) -> Assembly:
     return Assembly(episodes, context, {k: tuple(v) for k, v in coded.items()}, tuple(other))
 
 
-def _visits(person: str, events: Sequence[Event]) -> dict[str, list[Occurrence]]:
-    """What was given, by visit: the encounter that a report names; else, and where it is the only one, that of the day.
+def _amended(
+    latest: tuple[Event, ...], superseded: tuple[tuple[Event, Event], ...]
+) -> tuple[tuple[Event, ...], tuple[tuple[Event, Event], ...]]:
+    """The statements without the doses whose start was amended under another name; an amendment that could mean several
+    doses says so, and waits."""
+    changes = {newer.id: (newer, older) for newer, older in amended(latest, superseded)}
+    if not changes:
+        return latest, superseded
+    gone = {older.id: newer for newer, older in changes.values() if older is not None}
+    waits = {id for id, (newer, older) in changes.items() if older is None and newer.status is Status.DONE}
+    left = (_unmatched(event) if event.id in waits else event for event in latest if event.id not in gone)
+    heirs = tuple((older, gone[older.id]) for older in latest if older.id in gone)
+    return tuple(left), (*((o, gone.get(n.id, n)) for o, n in superseded), *heirs)
 
-    What no encounter is known of is one visit a day (no source says; an encounter number decides).
-    """
+
+def _doses(events: Sequence[Event], context: Sequence[Event]) -> tuple[Occurrence, ...]:
+    """What was given, each thing once, as what it was; visits of the physician beside it."""
     if not events:
-        return {}
+        return ()
     by_kind: dict[str, list[Event]] = defaultdict(list)
     for event in events:
-        by_kind[event.kind].append(event)
+        by_kind[DOSE if event.kind in DOSES else event.kind].append(event)
     found = _occurrences(by_kind)
-    named = {one.reports: next((v for r in one.reports if (v := r.value("visit"))), "") for one in found}
-    of_day: dict[date, set[str]] = defaultdict(set)
-    for one in found:
-        if named[one.reports]:
-            of_day[_first_day(one)].add(named[one.reports])
-    visits: dict[str, list[Occurrence]] = defaultdict(list)
-    for one in found:
-        day = _first_day(one)
-        name = named[one.reports] or (next(iter(of_day[day])) if len(of_day[day]) == 1 else "")
-        visits[f"{person}/visit:{name}" if name else f"{person}/day:{day.isoformat()}"].append(one)
-    return visits
-
-
-def _first_day(one: Occurrence) -> date:
-    return min(one.reports, key=lambda report: report.start).day
+    pharmacy = Pharmacy.of(context, found)
+    return tuple(as_given(one, pharmacy) for one in found)
 
 
 def _occurrences(kinds: Mapping[str, Sequence[Event]]) -> tuple[Occurrence, ...]:

@@ -6,10 +6,9 @@ from adapters.charges.administration_lines import derives
 from adapters.charges.drugs import drugs
 from adapters.charges.infusion_visit import administrations
 from adapters.charges.injections import near
-from adapters.charges.lines import Bench, Billable
-from adapters.charges.visits import beside
+from adapters.charges.lines import Bench
+from adapters.charges.visits import beside, visit_lines
 from adapters.model.charge import Release
-from adapters.rules import Nothing
 
 _WITH_DRUGS = "99211"
 """The visit that is never billed beside the administration of a drug (1.3 I12)."""
@@ -36,28 +35,9 @@ def _visits(bench: Bench) -> None:
         if given and visit.value("em_code") == _WITH_DRUGS:
             bench.idle[visit.primary.id] = "included-in-administration"
             continue
-        decision = bench.decide("services", bench.context(visit), {**bench.words(visit), "kind": "office-visit"})
-        facts = bench.looked_at(visit, (*decision.used, "separately_identifiable"))
-        if isinstance(decision, Nothing):
-            bench.undecided(decision, "visit", visit, facts, "services")
+        lines = visit_lines(bench, visit, "visit")
+        if lines is None:
             continue
-        lines = bench.lines(
-            Billable(
-                service=decision.values["service"],
-                key=f"visit:{visit.key}",
-                code=decision.values["code"],
-                units=1,
-                start=visit.day,
-                end=visit.day,
-                facts=facts,
-                ref=decision.ref,
-                about=visit.primary,
-                place=bench.place(visit),
-                diagnoses=bench.diagnoses(visit),
-                rendering=visit.value("by"),
-                overdue=decision.overdue,
-            )
-        )
         if not lines:
             bench.idle.setdefault(visit.primary.id, "billed-elsewhere")
         for line in lines:

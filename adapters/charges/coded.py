@@ -9,45 +9,36 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 
+from adapters.charges.administration_lines import derives
+from adapters.charges.coded_lines import OTHER, Coded, coded_line
 from adapters.charges.lines import UNDECIDED, Bench
-from adapters.model.charge import Charge, Component, Finding, Hold, Slot
+from adapters.charges.netting import netted
+from adapters.model.charge import Charge, Finding, Hold, Slot
 from adapters.model.claim import ClaimType
-from adapters.model.event import Event, Status
-from adapters.model.site import BillingEntity, Facility, Mode
-from adapters.model.tables import LocalRow, TableKind
+from adapters.model.event import Event
+from adapters.model.site import Mode
 from adapters.model.why import Fact, Source, Why
 from adapters.rules import Decision, Nothing
 
-_OTHER = "other"
-_OF_A_SESSION = frozenset({"delivery", "guidance"})
 _COUNTED = frozenset({"management", "physics"})
 """Services whose lines stand for several sessions."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Coded:
-    """A coded charge in our words."""
-
-    event: Event
-    line: Charge
-    why: Why
-
-
 def modes(bench: Bench, coded: Sequence[Event]) -> None:
     """Set the coded charges of the episode against what was derived, family by family."""
-    read = [c for event in sorted(coded, key=lambda e: (e.start, e.line, e.id)) if (c := _read(bench, event))]
-    read = _each_once(bench, read)
-    derived_families = {c.slot.service for c in bench.charges} | {h.slot.service for h in bench.holds}
     ours: dict[str, list[Charge | Hold]] = defaultdict(list)
     for charge in bench.charges:
         ours[charge.slot.service].append(charge)
     for hold in bench.holds:
         if not hold.instead_of:
             ours[hold.slot.service].append(hold)
-    theirs: dict[str, list[_Coded]] = defaultdict(list)
+    derived_families = {*ours, *(hold.slot.service for hold in bench.holds), *_from_the_record(bench)}
+    read = [c for event in sorted(coded, key=lambda e: (e.start, e.line, e.id)) if (c := coded_line(bench, event))]
+    read = _each_once(bench, netted(bench, read))
+    theirs: dict[str, list[Coded]] = defaultdict(list)
     for one in read:
         theirs[one.line.slot.service].append(one)
     # A family that nobody coded and the site says nothing of is derived, and there is nothing to set against it.
@@ -63,9 +54,19 @@ def modes(bench: Bench, coded: Sequence[Event]) -> None:
                 _meet(bench, mode, mine, others)
 
 
-def _each_once(bench: Bench, read: Sequence[_Coded]) -> list[_Coded]:
+def _from_the_record(bench: Bench) -> set[str]:
+    """Families that a visit's record charges, also where it finds nothing due: a coded line of them then meets nothing."""
+    if bench.episode.kind != "infusion":
+        return set()
+    given = [one for one in bench.episode.occurrences if one.happened]
+    return {
+        family for family in ("administration", "drug", "visit") if any(derives(bench, one, family) for one in given)
+    }
+
+
+def _each_once(bench: Bench, read: Sequence[Coded]) -> list[Coded]:
     """One coded charge a slot: another one of the same session repeats the first, or says something else than it."""
-    known: dict[Slot, _Coded] = {}
+    known: dict[Slot, Coded] = {}
     for one in read:
         first = known.setdefault(one.line.slot, one)
         if first is one:
@@ -75,7 +76,7 @@ def _each_once(bench: Bench, read: Sequence[_Coded]) -> list[_Coded]:
         else:
             bench.hold(
                 "review-needed",
-                _OTHER,
+                OTHER,
                 f"line:{one.event.line}",
                 one.why,
                 about=one.event.id,
@@ -84,8 +85,14 @@ def _each_once(bench: Bench, read: Sequence[_Coded]) -> list[_Coded]:
     return list(known.values())
 
 
-def _repeated(bench: Bench, again: _Coded, first: _Coded) -> None:
-    bench.skip(again.event, "duplicate-report")
+def _account(bench: Bench, one: Coded, reason: str) -> None:
+    """Account for a coded line that is not billed, and for all that it is the sum of."""
+    for event in (one.event, *one.more):
+        bench.skip(event, reason)
+
+
+def _repeated(bench: Bench, again: Coded, first: Coded) -> None:
+    _account(bench, again, "duplicate-report")
     before = replace(first.why.facts[0], name="reported before")
     why = Why(again.why.rule, (*again.why.facts, before))
     bench.findings.append(Finding("duplicate-suppressed", again.event.id, why, again.line.code, again.line.slot))
@@ -95,103 +102,15 @@ def _bill(line: Charge) -> tuple[object, ...]:
     return (line.code, frozenset(line.modifiers), line.units, line.start, line.entity, line.component)
 
 
-def _read(bench: Bench, event: Event) -> _Coded | None:
-    """The coded charge as a line; withdrawn ones are accounted for, unknown local codes are held."""
-    if event.status is not Status.DONE:
-        bench.skip(event, "withdrawn" if event.status is Status.WITHDRAWN else "not-done")
-        return None
-    place = bench.contexts.place(event.value("facility"), event.feed)
-    local = event.value("local_code")
-    listed = _listed(bench, local, event.day, place)
-    code = event.value("code") or (listed.code if listed else bench.contexts.site.crosswalk.get(local, ""))
-    facts = tuple(
-        fact
-        for fact in event.facts
-        if fact.name in ("code", "local_code", "modifier", "units", "type", "diagnosis", "by")
-    )
-    facts = (Fact("event", f"coded charge on {event.day.isoformat()}", event.source), *facts)
-    if listed is not None:
-        facts = (*facts, _said_by_master(bench, listed, event.day))
-    why = Why(bench.ref("coded-charges", event.day), facts)
-    if not code:
-        bench.hold("local-code-unknown", _OTHER, _own_key(event, _OTHER), why, about=event.id)
-        return None
-    attributes = bench.rules.attributes(code, event.day)
-    service = bench.rules.service_of(code) or _OTHER
-    # The charge description master speaks for its own code only: a line that names another code has left it.
-    listed = listed if listed is not None and listed.code == code else None
-    modifiers = event.values("modifier") or (listed.modifiers if listed else ())
-    entity, component = _who(place, modifiers, attributes.pctc if attributes else "")
-    price, priced = bench.price(code, modifiers, entity.id, event.day, place)
-    if listed is not None and listed.price:
-        price, priced = listed.price, ()
-    why = replace(why, facts=(*why.facts, *priced))
-    units = event.value("units", "1")
-    line = Charge(
-        slot=Slot(bench.episode.id, service, _own_key(event, service), f"{entity.id}:{component}"),
-        code=code,
-        modifiers=modifiers,
-        units=int(units.partition(".")[0] or "1"),
-        price=price,
-        start=event.day,
-        end=event.day,
-        diagnoses=tuple(dict.fromkeys(event.values("diagnosis"))) or bench.contexts.diagnoses,
-        component=component,
-        entity=entity.id,
-        rendering=event.value("by"),
-        ndc=event.value("ndc"),
-        why=why,
-    )
-    return _Coded(event, line, why)
-
-
-def _listed(bench: Bench, local: str, day: date, place: Facility) -> LocalRow | None:
-    """The line of the loaded charge description master for a local code at the place: one for its entities before one
-    for any, then the one that began last; None where no edition is loaded or it does not have the code."""
-    tables = bench.rules.tables
-    if tables is None or not local:
-        return None
-    entities = {"", *(entity.id for entity in place.entities)}
-    rows = [row for row in tables.local(local, day) if row.entity in entities]
-    return max(rows, key=lambda row: (row.entity != "", row.start, row.code, row.modifiers), default=None)
-
-
-def _said_by_master(bench: Bench, listed: LocalRow, day: date) -> Fact:
-    loaded = bench.rules.loaded
-    edition = None if loaded is None else loaded.edition(TableKind.CDM, day)
-    says = "-".join((listed.code, *listed.modifiers))
-    price = f" at {listed.price}" if listed.price else ""
-    return Fact("charge master", f"{says}{price}", Source("rules", edition.name if edition else "cdm"))
-
-
-def _own_key(event: Event, service: str) -> str:
-    """The session's UID where the service is one that a session owes once, else the line itself."""
-    uid = next((key for key in event.keys if key.startswith("uid:")), "") if service in _OF_A_SESSION else ""
-    return uid or f"line:{event.line}"
-
-
-def _who(place: Facility, modifiers: Sequence[str], pctc: str) -> tuple[BillingEntity, Component]:
-    """Which entity bills a coded line, and what part: by its modifier, else by the PC/TC indicator (5.8)."""
-    single = next((e for e in place.entities if e.bills is Component.GLOBAL), None)
-    if "26" in modifiers or pctc in ("0", "2"):
-        wanted = Component.PROFESSIONAL
-    elif "TC" in modifiers or pctc == "3":
-        wanted = Component.TECHNICAL
-    else:
-        wanted = Component.GLOBAL if single else Component.TECHNICAL
-    entity = single or next((e for e in place.entities if e.bills is wanted), place.entities[0])
-    return entity, wanted
-
-
 def _by_mode(
     bench: Bench,
     service: str,
     ours: Sequence[Charge | Hold],
-    theirs: Sequence[_Coded],
+    theirs: Sequence[Coded],
     derived: set[str],
-) -> dict[Mode, tuple[list[Charge | Hold], list[_Coded]]]:
+) -> dict[Mode, tuple[list[Charge | Hold], list[Coded]]]:
     """Both sides of a family, by the mode in force on each line's date at its place."""
-    sides: dict[Mode, tuple[list[Charge | Hold], list[_Coded]]] = defaultdict(lambda: ([], []))
+    sides: dict[Mode, tuple[list[Charge | Hold], list[Coded]]] = defaultdict(lambda: ([], []))
     default = Mode.DERIVE if service in derived else Mode.ACCEPT
 
     def mode_on(day: date, facility: str) -> Mode:
@@ -222,7 +141,7 @@ def _day(bench: Bench, outcome: Charge | Hold) -> date:
     return next(days, date.min)
 
 
-def _accept(bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[_Coded]) -> None:
+def _accept(bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[Coded]) -> None:
     """Theirs is billed; what we derived of the family is evidence only, and of what they miss a finding."""
     dropped = set(map(id, ours))
     bench.charges = [c for c in bench.charges if id(c) not in dropped]
@@ -240,7 +159,7 @@ def _accept(bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[_Coded
                 bench.findings.append(Finding(finding, about_of(bench, mine), mine.why, mine.code, mine.slot))
 
 
-def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Sequence[_Coded]) -> None:
+def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Sequence[Coded]) -> None:
     """Pair both sides slot by slot and let the table `coded-charges` say what is billed and what is remarked.
 
     A line that we hold ourselves is no missed charge; a coded charge that no payer could take is held as it is, and one
@@ -257,7 +176,7 @@ def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Seque
             _repeated(bench, other, first)
             continue
         if other is not None and isinstance(mine, Hold) and mine.would is None:
-            bench.skip(other.event, "coded-not-billed")
+            _account(bench, other, "coded-not-billed")
             continue
         words = {"mode": mode.value} | _compared(mine, other)
         day = other.event.day if other else _day(bench, mine) if mine else date.min
@@ -267,12 +186,12 @@ def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Seque
             why = other.why if other else mine.why if mine else None
             if why is not None:
                 about = other.event.id if other else ""
-                bench.hold("review-needed", _OTHER, about, why, about=about, detail=decision.detail)
+                bench.hold("review-needed", OTHER, about, why, about=about, detail=decision.detail)
             continue
         _apply(bench, decision.values, mine, other)
 
 
-def _unpayable(bench: Bench, other: _Coded) -> bool:
+def _unpayable(bench: Bench, other: Coded) -> bool:
     """Hold a coded charge of a code that is not in force, or of more units than its date can ever have (MAI 2)."""
     line, day = other.line, other.event.day
     if bench.rules.attributes(line.code, day) is None:
@@ -294,7 +213,7 @@ def _table(bench: Bench, entity: str) -> str:
     return "hospital" if billing and billing.claim_type is ClaimType.INSTITUTIONAL else "practitioner"
 
 
-def _preference(bench: Bench, mine: Charge | Hold | None, other: _Coded | None) -> str:
+def _preference(bench: Bench, mine: Charge | Hold | None, other: Coded | None) -> str:
     outcome = mine or (other.line if other else None)
     if outcome is None:
         return "ours"
@@ -303,7 +222,7 @@ def _preference(bench: Bench, mine: Charge | Hold | None, other: _Coded | None) 
     return family.prefer if family else "ours"
 
 
-def _compared(mine: Charge | Hold | None, other: _Coded | None) -> dict[str, str]:
+def _compared(mine: Charge | Hold | None, other: Coded | None) -> dict[str, str]:
     charge = mine if isinstance(mine, Charge) else mine.would if mine else None
     words = {"ours": "present" if mine else "absent", "theirs": "present" if other else "absent"}
     words["held"] = "true" if isinstance(mine, Hold) else "false"
@@ -323,7 +242,7 @@ def _compared(mine: Charge | Hold | None, other: _Coded | None) -> dict[str, str
     return words
 
 
-def _apply(bench: Bench, values: Mapping[str, str], mine: Charge | Hold | None, other: _Coded | None) -> None:
+def _apply(bench: Bench, values: Mapping[str, str], mine: Charge | Hold | None, other: Coded | None) -> None:
     bill = values.get("bill", "ours")
     about = about_of(bench, mine) if mine else other.event.id if other else ""
     if finding := values.get("finding", ""):
@@ -338,7 +257,7 @@ def _apply(bench: Bench, values: Mapping[str, str], mine: Charge | Hold | None, 
         elif mine is None:
             bench.bill([other.line], other.event.id)
     if other and (bill != "theirs" or isinstance(mine, Hold)):
-        bench.skip(other.event, "coded-not-billed")
+        _account(bench, other, "coded-not-billed")
 
 
 def about_of(bench: Bench, outcome: Charge | Hold) -> str:
@@ -355,13 +274,13 @@ def about_of(bench: Bench, outcome: Charge | Hold) -> str:
 
 
 def _pairs(
-    bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[_Coded]
-) -> list[tuple[Charge | Hold | None, _Coded | None]]:
+    bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[Coded]
+) -> list[tuple[Charge | Hold | None, Coded | None]]:
     """One to one: by shared identity (record UID, the same FT1), then by part, date and running number of the day."""
     left, right = list(ours), list(theirs)
-    found: list[tuple[Charge | Hold | None, _Coded | None]] = []
+    found: list[tuple[Charge | Hold | None, Coded | None]] = []
 
-    def match(test: Callable[[Charge | Hold, _Coded], bool]) -> None:
+    def match(test: Callable[[Charge | Hold, Coded], bool]) -> None:
         for other in list(right):
             parts = (other.line.slot.part, UNDECIDED)
             fitting = [m for m in left if m.slot.part in parts and test(m, other)]
@@ -377,9 +296,16 @@ def _pairs(
             for f in m.why.facts
         )
     )
+    match(lambda m, o: _day(bench, m) == o.event.day and _bill_of(m) == _bill_of(o.line))
     match(lambda m, o: _day(bench, m) == o.event.day and _code(m) == o.line.code)
     match(lambda m, o: _day(bench, m) == o.event.day)
     return [*found, *((m, None) for m in left), *((None, o) for o in right)]
+
+
+def _bill_of(outcome: Charge | Hold) -> tuple[object, ...]:
+    """Code, modifiers and drug code: what tells the lines of one day of a visit apart."""
+    charge = outcome if isinstance(outcome, Charge) else outcome.would
+    return () if charge is None else (charge.code, frozenset(charge.modifiers), charge.ndc)
 
 
 def _code(outcome: Charge | Hold) -> str:

@@ -55,7 +55,7 @@ def delivery(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str,
             facts=facts,
             ref=decision.ref,
             about=session.primary,
-            place=bench.place(session),
+            place=context.facility,
             diagnoses=bench.diagnoses(session),
             rendering=session.value("by"),
             overdue=decision.overdue,
@@ -69,8 +69,9 @@ def delivery(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str,
             of_day.add((session.day, regime))
         if better := _better(bench, decision, words, context):
             code, hold = better
+            about, detail = session.primary.id, decision.values.get("detail", "")
             for would in bench.lines(replace(service, code=code, overdue=False)):
-                bench.hold(hold, "", "", would.why, would=would, instead_of=bool(lines), about=session.primary.id)
+                bench.hold(hold, "", "", would.why, would=would, instead_of=bool(lines), about=about, detail=detail)
         made.append((session, lines))
     _bill(bench, _repeats(bench, made), reviews)
 
@@ -138,7 +139,8 @@ def _bill(bench: Bench, made: Sequence[tuple[Occurrence, list[Charge]]], reviews
     together: dict[tuple[date, str, str], list[tuple[Occurrence, Charge]]] = defaultdict(list)
     for session, lines in made:
         about, same = session.primary.id, of_day[session.day, session.value("regime")]
-        if refused := unready(bench, session, plans, reviews) or _too_close(bench, session, same):
+        waits = _unclear(bench, session) or unready(bench, session, plans, reviews)
+        if refused := waits or _too_close(bench, session, same):
             for line in lines:
                 why = Why(refused.ref, (*line.why.facts, *refused.facts))
                 bench.hold(refused.hold, "", "", why, would=line, about=about, detail=refused.detail)
@@ -152,6 +154,14 @@ def _bill(bench: Bench, made: Sequence[tuple[Occurrence, list[Charge]]], reviews
         facts = tuple(fact for _, part in parts for fact in part.why.facts)
         units = sum(part.units for _, part in parts)
         bench.bill([replace(line, units=units, why=Why(line.why.rule, facts))], session.primary.id)
+
+
+def _unclear(bench: Bench, session: Occurrence) -> Unready | None:
+    """What keeps back a report that may be a second one of several sessions: nobody guesses of which, or of none."""
+    if session.value("times") != "unmatched":
+        return None
+    detail = "It may be a second report of one of several sessions of its number: enter its uid or its plan."
+    return Unready("review-needed", bench.ref("delivery", session.day), (session.named,), detail)
 
 
 def _too_close(bench: Bench, session: Occurrence, of_day: Sequence[Occurrence]) -> Unready | None:

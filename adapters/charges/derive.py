@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from adapters.charges.bedside import bedside
 from adapters.charges.coded import modes
+from adapters.charges.doses_told import DOSES, differing
 from adapters.charges.lines import Bench, PriceList
 from adapters.charges.radiation import course, is_closed
 from adapters.charges.remarks import gaps
@@ -16,7 +17,8 @@ from adapters.errors import DoubleCharge
 from adapters.model.charge import Finding, Outcomes
 from adapters.model.context import Contexts
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import Event, Role, Status
+from adapters.model.event import Event, Status
+from adapters.model.kinds import Role
 from adapters.model.why import Fact, Why
 from adapters.rules import Ruleset
 
@@ -103,6 +105,10 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
         bench.findings.append(
             Finding("duplicate-suppressed", later.id, Why(why.rule, (*why.facts, first)), occurrence.kind)
         )
+        if occurrence.kind in DOSES and (names := differing(occurrence.primary, later)):
+            bench.findings.append(
+                Finding("reports-differ", later.id, Why(why.rule, (*why.facts, first)), " ".join(names))
+            )
     primary = occurrence.primary
     if (primary.source.message, primary.source.at) in rests:
         return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Final
 
 _MILLIGRAMS: Final = {
@@ -24,6 +25,7 @@ class Amount:
     unit: str
 
 
+@lru_cache(maxsize=4096)
 def amount(value: str, unit: str) -> Amount | None:
     """The quantity in its base unit; None for a unit that nothing here knows, no value, or one below 0."""
     word = unit.strip().casefold().replace("µ", "u").replace("μ", "u")
@@ -53,8 +55,9 @@ class Vial:
         return self.each.value * self.count
 
 
+@lru_cache(maxsize=4096)
 def vial(text: str) -> Vial | None:
-    """The vials of a `vial` fact (model.event.FACTS); None where its unit is unknown or its NDC in no form of a label."""
+    """The vials of a `vial` fact (model.facts.FACTS); None where its unit is unknown or its NDC in no form of a label."""
     count, strength, unit, kind, ndc, volume, *of = text.split("|")
     each, filled = amount(strength, unit), amount(volume, of[0] if of else "")
     if each is None or each.value <= 0 or (ndc and not ndc_of(ndc)):

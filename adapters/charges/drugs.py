@@ -14,19 +14,22 @@ from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final
 
-from adapters.charges.administered import parts_of
-from adapters.charges.administration_lines import derives, each_once, key_of
-from adapters.charges.doses import Amount, Vial, amount, as_billed, down, up, vial
+from adapters.charges.administered import UNMATCHED, parts_of
+from adapters.charges.administration_lines import derives, each_once, key_of, table_of
+from adapters.charges.doses import Amount, Vial, amount, as_billed, down, ndc_of, up, vial
 from adapters.charges.lines import Bench, Billable
+from adapters.model.charge import Finding
 from adapters.model.episode import Occurrence
 from adapters.model.event import Event
-from adapters.model.why import Fact, RuleRef, Why
+from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.rules import Decision, Nothing
 
 FAMILY: Final = "drug"
 GIVEN: Final = ("infusion", "push", "injection", "hydration", "pump-start")
 _UNIT: Final = re.compile(r"([A-Z][0-9]{4}):([0-9.]+)(.+)")
-_FACTS: Final = ("code", "dose", "dose.unit", "vial", "waste", "waste.unit", "acquired")
+_FACTS: Final = frozenset({"code", "dose", "dose.unit", "vial", "waste", "waste.unit", "acquired"})
+_IN_WORDS: Final = _FACTS | {"drug.name", "route", "ndc"}
+"""What a drug without a code of its own is told by."""
 _WITHOUT_CODE: Final = frozenset({"J3490", "J3590", "J9999", "C9399"})
 """Codes of drugs that have none of their own: the claim must name the drug in words (2.1)."""
 _THOUSANDTH: Final = Decimal("0.001")
@@ -40,7 +43,7 @@ class Share:
     discarded: bool
     ndc: str = ""
     quantity: Decimal | None = None
-    """Millilitres of vials that the units are."""
+    """How much of the vials the units are, in the unit in which the payer wants the NDC told; None: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,8 @@ class _Drug:
     facts: tuple[Fact, ...]
     ref: RuleRef
     overdue: bool
+    narrative: str = ""
+    """What was given in words, of a drug whose code does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,38 +81,54 @@ def drugs(bench: Bench) -> None:
             bench.hold(made.hold, FAMILY, key_of(one), why, about=one.primary.id, detail=made.detail)
         else:
             found.extend(made)
+    _over_limits(bench, found)
     _bill(bench, found)
+
+
+def _over_limits(bench: Bench, found: Sequence[_Drug]) -> None:
+    """Remark a dose that is by itself more than a date may have of its code: most likely it is wrong (2.6)."""
+    given: dict[int, int] = {}
+    for one in found:
+        if not one.share.discarded:
+            given[id(one.occurrence)] = given.get(id(one.occurrence), 0) + one.share.units
+    for one in {id(one.occurrence): one for one in found}.values():
+        dose, units = one.occurrence, given.get(id(one.occurrence), 0)
+        code, entity = dose.value("code"), bench.place(dose).entities[0].id
+        limit = bench.rules.limit(code, dose.day, table_of(bench, entity))
+        if limit is not None and units > limit.units:
+            most = Fact("unit limit of the date", str(limit.units), Source("rules", limit.ref.file))
+            words = f"{code}: {units} units, the limit is {limit.units}"
+            why = Why(limit.ref, (*one.facts, most))
+            bench.findings.append(Finding("dose-over-limit", dose.primary.id, why, words))
 
 
 def _told(one: Occurrence) -> tuple[Fact, ...]:
     """What the drug line rests on: the reports, and all that their parts say of the dose."""
-    said = (fact for part in parts_of(one) for fact in part.facts if fact.name in _FACTS)
-    return (*one.told, *said)
+    names = _IN_WORDS if one.value("code") in _WITHOUT_CODE else _FACTS
+    return (*one.told, *[fact for part in parts_of(one) for fact in part.facts if fact.name in names])
 
 
 def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
-    context, code = bench.context(one), one.value("code")
+    context, code, parts = bench.context(one), one.value("code"), parts_of(one)
+    if any(part.value("times") == "unmatched" for part in parts):
+        return Refused("review-needed", UNMATCHED)
     if code in _WITHOUT_CODE:
-        return Refused(
-            "review-needed", "a drug without a code of its own: name, dose and route go on the claim in words"
-        )
-    unit = _billing_unit(bench, one)
+        return _in_words(bench, one)
+    unit = billing_unit(bench, one)
     if isinstance(unit, Refused):
         return unit
     size, ref, overdue = unit
     wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
     if isinstance(wastage, Nothing):
         return Refused("option-missing", "drugs.wastage")
-    shares = _shares(parts_of(one), size, wastage)
+    shares = _shares(parts, size, wastage, _ndc_unit(bench, one))
     if isinstance(shares, Refused):
         return shares
-    acquired = bench.decide("drug-modifiers", context, {"about": "acquired", "acquired": one.value("acquired")})
-    if isinstance(acquired, Nothing):
-        return Refused("option-missing", acquired.detail)
-    plus = () if acquired.values["modifier"] == "none" else (acquired.values["modifier"],)
+    plus = _acquired(bench, one)
+    if isinstance(plus, Refused):
+        return plus
     none_discarded = not any(share.discarded for share in shares)
-    single = _single_dose(_vials(parts_of(one)))
-    jz = ("JZ",) if none_discarded and single and wastage.values["jz"] == "yes" else ()
+    jz = ("JZ",) if none_discarded and _single_dose(_vials(parts)) and wastage.values["jz"] == "yes" else ()
     told = _told(one)
     return [
         _Drug(one, share, (*(("JW",) if share.discarded else jz), *plus), told, ref, overdue)
@@ -116,7 +137,49 @@ def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
     ]
 
 
-def _billing_unit(bench: Bench, one: Occurrence) -> tuple[Amount, RuleRef, bool] | Refused:
+def _acquired(bench: Bench, one: Occurrence) -> tuple[str, ...] | Refused:
+    """The modifier of how the drug was acquired (2.4)."""
+    words = {"about": "acquired", "acquired": one.value("acquired")}
+    decision = bench.decide("drug-modifiers", bench.context(one), words)
+    if isinstance(decision, Nothing):
+        return Refused("option-missing", decision.detail)
+    return () if decision.values["modifier"] == "none" else (decision.values["modifier"],)
+
+
+def _in_words(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
+    """A drug without a code of its own: one unit, and in words what was given, as the site or payer wants it (2.1)."""
+    context = bench.context(one)
+    if context.words.get("option.drugs.unclassified") != "one-unit":
+        detail = "a drug without a code of its own: name, dose and route go on the claim in words"
+        return Refused("review-needed", f"{detail}: option drugs.unclassified")
+    parts, name = parts_of(one), one.value("drug.name") or one.value("drug")
+    units = {part.value("dose.unit") for part in parts}
+    said = [part.value("dose") for part in parts]
+    if not name or not one.value("route") or len(units) != 1 or "" in units or not all(said):
+        return Refused("documentation-missing", "name, dose and route of a drug without a code of its own")
+    dose = sum(map(Decimal, said), Decimal(0))
+    if dose <= 0:
+        return Refused("documentation-missing", "the dose of a drug without a code of its own")
+    vials = _vials(parts)
+    if None in vials:
+        return Refused("review-needed", "a vial whose strength or NDC cannot be read")
+    ndcs = dict.fromkeys(ndc for v in vials if v is not None and (ndc := v.ndc))
+    if len(ndcs) > 1:
+        return Refused("review-needed", "a drug without a code of its own from vials of several NDCs")
+    ndc = next(iter(ndcs), "") or ndc_of(one.value("ndc"))
+    wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
+    if isinstance(wastage, Nothing):
+        return Refused("option-missing", "drugs.wastage")
+    plus = _acquired(bench, one)
+    if isinstance(plus, Refused):
+        return plus
+    # One unit is all that was opened, so nothing of it is discarded by the unit (2.2 W5).
+    jz = ("JZ",) if _single_dose(vials) and wastage.values["jz"] == "yes" else ()
+    narrative = " ".join(filter(None, (name, f"{dose.normalize():f}", units.pop(), one.value("route"), ndc)))
+    return [_Drug(one, Share(1, False, ndc), (*jz, *plus), _told(one), wastage.ref, False, narrative)]
+
+
+def billing_unit(bench: Bench, one: Occurrence) -> tuple[Amount, RuleRef, bool] | Refused:
     """What one unit of the code is: as the site says, else as its descriptor was read."""
     context, code = bench.context(one), one.value("code")
     ref = bench.ref("drug-units", one.day)
@@ -144,7 +207,7 @@ def _single_dose(vials: Sequence[Vial | None]) -> bool:
     return all(one is not None and one.single_dose for one in vials)
 
 
-def _shares(parts: Sequence[Event], size: Amount, wastage: Decision) -> list[Share] | Refused:
+def _shares(parts: Sequence[Event], size: Amount, wastage: Decision, ndc_unit: str) -> list[Share] | Refused:
     """The billed and the discarded units, vial by vial; or what does not agree."""
     said = _vials(parts)
     vials = [one for one in said if one is not None]
@@ -170,13 +233,13 @@ def _shares(parts: Sequence[Event], size: Amount, wastage: Decision) -> list[Sha
     if len(contents) != len(held):
         return Refused("review-needed", "vials in another unit than the drug's code")
     if False in kinds:
-        return _by_vial(vials, contents, units, units, size)
+        return _by_vial(vials, contents, units, units, size, ndc_unit)
     total = sum(contents, Decimal(0))
     if dose > total or (discarded and dose + sum(discarded) != total):
         return Refused("documentation-missing", "given and discarded are not what the opened vials held")
     if not discarded and dose < total and "yes" in (wastage.values["jw"], wastage.values["jz"]):
         return Refused("documentation-missing", "the discarded amount of the opened vials")
-    return _by_vial(vials, contents, units, max(units, down(total / size.value)), size)
+    return _by_vial(vials, contents, units, max(units, down(total / size.value)), size, ndc_unit)
 
 
 def _without_vials(
@@ -196,14 +259,16 @@ def _in(value: str, unit: str, size: Amount, vials: Sequence[Vial]) -> Decimal |
     return None if quantity is None else as_billed(quantity, size.unit, vials)
 
 
-def _by_vial(vials: Sequence[Vial], contents: Sequence[Decimal], units: int, opened: int, size: Amount) -> list[Share]:
+def _by_vial(
+    vials: Sequence[Vial], contents: Sequence[Decimal], units: int, opened: int, size: Amount, ndc_unit: str
+) -> list[Share]:
     """The units by NDC, the fullest vials first: first what was given, then what is left of the opened ones.
 
     `opened` are the units of all vials together; the fraction that no vial fills falls to the last one that was needed.
     """
     order = sorted(range(len(vials)), key=lambda i: (-vials[i].each.value, vials[i].ndc, i))
     room: dict[str, int] = {}
-    volume: dict[str, Decimal | None] = {}
+    measure: dict[str, Decimal | None] = {}
     filled, before = Decimal(0), 0
     for i in order:
         ndc = vials[i].ndc
@@ -211,9 +276,9 @@ def _by_vial(vials: Sequence[Vial], contents: Sequence[Decimal], units: int, ope
         upto = min(max(opened, units), down(filled / size.value))
         room[ndc] = room.get(ndc, 0) + upto - before
         before = upto
-        one = vials[i].volume
-        known = volume.get(ndc, Decimal(0))
-        volume[ndc] = None if one is None or known is None else known + one * vials[i].count
+        one = _measured(vials[i], ndc_unit)
+        known = measure.get(ndc, Decimal(0))
+        measure[ndc] = None if one is None or known is None else known + one
     last = vials[order[-1]].ndc
     room[last] += max(opened, units) - before
     shares: list[Share] = []
@@ -223,7 +288,7 @@ def _by_vial(vials: Sequence[Vial], contents: Sequence[Decimal], units: int, ope
         left -= used
         for count, discarded in ((used, False), (most - used, True)):
             if count and not (discarded and opened <= units):
-                whole = volume[ndc]
+                whole = measure[ndc]
                 part = (
                     None if whole is None or not most else (whole * count / most).quantize(_THOUSANDTH, ROUND_HALF_UP)
                 )
@@ -231,21 +296,40 @@ def _by_vial(vials: Sequence[Vial], contents: Sequence[Decimal], units: int, ope
     return shares
 
 
+def _measured(one: Vial, ndc_unit: str) -> Decimal | None:
+    """What the vials are in a unit of the NDC quantity: F2, GR, ME, ML, UN (2.3); None where they do not say it."""
+    if ndc_unit == "ML":
+        return None if one.volume is None else one.volume * one.count
+    if ndc_unit == "UN":
+        return Decimal(one.count)
+    if ndc_unit == "F2":
+        return one.held if one.each.unit == "units" else None
+    if ndc_unit in ("ME", "GR") and one.each.unit == "mg":
+        return one.held / (1000 if ndc_unit == "GR" else 1)
+    return None
+
+
+def _ndc_unit(bench: Bench, one: Occurrence) -> str:
+    """The unit in which the payer wants the quantity of the drug's NDC told; empty where nobody has said it."""
+    told = dict(pair.split(":") for pair in bench.context(one).words.get("option.drugs.ndc_units", "").split())
+    return told.get(one.value("code"), "")
+
+
 # ---------------------------------------------------------------- lines
 
 
 def _bill(bench: Bench, found: Sequence[_Drug]) -> None:
     """One line for each code, modifiers, NDC and day; doses of one drug on a day add up."""
-    groups: dict[tuple[str, tuple[str, ...], str, date, str], list[_Drug]] = {}
+    groups: dict[tuple[str, tuple[str, ...], str, date, str, str], list[_Drug]] = {}
     for one in found:
         at = one.occurrence
-        key = (at.value("code"), one.modifiers, one.share.ndc, parts_of(at)[0].day, bench.place(at).id)
+        key = (at.value("code"), one.modifiers, one.share.ndc, parts_of(at)[0].day, bench.place(at).id, one.narrative)
         groups.setdefault(key, []).append(one)
-    for (code, modifiers, ndc, day, _), members in groups.items():
+    for (code, modifiers, ndc, day, _, narrative), members in groups.items():
         first = members[0].occurrence
         service = Billable(
             service=FAMILY,
-            key="/".join((day.isoformat(), code, *modifiers, *((ndc,) if ndc else ()))),
+            key="/".join((day.isoformat(), code, *modifiers, *filter(None, (ndc, narrative)))),
             code=code,
             units=sum(one.share.units for one in members),
             start=day,
@@ -264,18 +348,15 @@ def _bill(bench: Bench, found: Sequence[_Drug]) -> None:
         if not lines and len(bench.holds) == before:
             for one in members:
                 bench.idle.setdefault(one.occurrence.primary.id, "billed-elsewhere")
-        unit, quantity = _quantity(bench, first, code, [one.share.quantity for one in members])
+        quantity = _sum([one.share.quantity for one in members])
+        unit = "" if quantity is None else _ndc_unit(bench, first)
         if ndc:
             lines = [replace(line, ndc=ndc, ndc_unit=unit, ndc_quantity=quantity) for line in lines]
+        if narrative:
+            lines = [replace(line, narrative=narrative) for line in lines]
         bench.bill(lines, first.primary.id)
 
 
-def _quantity(
-    bench: Bench, one: Occurrence, code: str, volumes: Sequence[Decimal | None]
-) -> tuple[str, Decimal | None]:
-    """Unit and quantity of the NDC, where the payer's unit is millilitres and the vials' volumes are known."""
-    told = dict(pair.split(":") for pair in bench.context(one).words.get("option.drugs.ndc_units", "").split())
-    known = [volume for volume in volumes if volume is not None]
-    if told.get(code) != "ML" or len(known) != len(volumes):
-        return "", None
-    return "ML", sum(known, Decimal(0)).normalize()
+def _sum(quantities: Sequence[Decimal | None]) -> Decimal | None:
+    known = [quantity for quantity in quantities if quantity is not None]
+    return None if len(known) != len(quantities) else Decimal(f"{sum(known, Decimal(0)).normalize():f}")

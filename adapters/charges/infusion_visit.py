@@ -7,16 +7,19 @@ initial in infusion-order.toml (medical-oncology-and-revenue-cycle.md 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from adapters.charges.administered import Given, begun, class_of, day_of, given, parts_of
 from adapters.charges.administration_lines import FAMILY, Portion, decided, derives, distinct, key_of, lines_of
+from adapters.charges.doses_told import NO_NEEDLE
 from adapters.charges.infusion import HYDRATION, INFUSION, PUSH, Run, Served, Terms, arrange
 from adapters.charges.injections import injections, pumps
 from adapters.charges.lines import Bench
 from adapters.model.charge import Finding
 from adapters.model.context import Context
 from adapters.model.episode import Occurrence
+from adapters.model.event import DOSE
 from adapters.model.why import Fact, Why
 from adapters.rules import Decision
 
@@ -26,15 +29,36 @@ _INTO_A_VEIN: Final = frozenset({"", "iv", "intravenous"})
 _LAST: Final = 99
 
 
+@dataclass(frozen=True, slots=True)
+class Reckoned:
+    """A service of an access site with the units that are billed for it: none where it is held or owes nothing."""
+
+    service: Served
+    given: Given
+    portions: tuple[Portion, ...]
+    unsure: bool
+    """Whether an administration that waits could change it: then it waits too."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSite:
+    """What went in at one access site: its services, and what waits and is none yet."""
+
+    name: str
+    separate: bool
+    """Whether it is a further site that had to be."""
+    services: tuple[Reckoned, ...]
+    waiting: tuple[Occurrence, ...]
+
+
 def administrations(bench: Bench) -> None:
     """Every administration line of the visit, or what keeps it back."""
     portions: list[Portion] = []
     doubtful: list[Portion] = []
-    own = [one for one in bench.episode.of(*INTRAVENOUS) if derives(bench, one, FAMILY)]
-    for group, separate in _sites(bench, own):
-        certain, doubted = _group(bench, group, separate)
-        portions += certain
-        doubtful += doubted
+    for site in access_sites(bench):
+        for one in site.services:
+            (doubtful if one.unsure else portions).extend(one.portions)
+    _unknown(bench)
     portions += injections(bench)
     portions += pumps(bench)
     for charge, about in distinct(bench, lines_of(bench, portions), portions):
@@ -44,7 +68,27 @@ def administrations(bench: Bench) -> None:
         bench.hold("documentation-missing", "", "", charge.why, would=charge, about=about, detail=detail)
 
 
+def _unknown(bench: Bench) -> None:
+    """Doses of which nothing tells how they were given wait; those given without a needle owe no administration."""
+    for one in bench.episode.of(DOSE):
+        swallowed = one.value("route") == NO_NEEDLE
+        if swallowed and not one.value("code"):
+            bench.idle[one.primary.id] = "no-needle"
+        elif derives(bench, one, FAMILY) or derives(bench, one, "drug"):
+            why = Why(bench.ref("infusion", one.day), bench.looked_at(one, ("route", "method", "code")))
+            code = "review-needed" if swallowed else "documentation-missing"
+            said = "a drug given without a needle, for which no rule is written"
+            detail = said if swallowed else "the route: nothing says how the dose was given"
+            bench.hold(code, FAMILY, key_of(one), why, about=one.primary.id, detail=detail)
+
+
 # ---------------------------------------------------------------- access sites (1.3 I1)
+
+
+def access_sites(bench: Bench) -> list[AccessSite]:
+    """The access sites of the visit with their services; what waits or owes nothing is entered on the bench."""
+    own = [one for one in bench.episode.of(*INTRAVENOUS) if derives(bench, one, FAMILY)]
+    return [_group(bench, group, separate) for group, separate in _sites(bench, own)]
 
 
 def _sites(bench: Bench, own: Sequence[Occurrence]) -> list[tuple[list[Occurrence], bool]]:
@@ -92,11 +136,12 @@ def _required(bench: Bench, ones: Sequence[Occurrence]) -> bool:
 # ---------------------------------------------------------------- the services of one site
 
 
-def _group(bench: Bench, ones: Sequence[Occurrence], separate: bool) -> tuple[list[Portion], list[Portion]]:
-    """The portions of one access site: those that stand, and those that a held administration could change."""
+def _group(bench: Bench, ones: Sequence[Occurrence], separate: bool) -> AccessSite:
+    """The services of one access site, and whether a held administration could change them."""
     runs: list[Run] = []
     held: list[tuple[Given, int, bool]] = []
     known: dict[str, tuple[Given, str, tuple[Fact, ...]]] = {}
+    ranks: dict[tuple[int, str, str], int] = {}
     for one in ones:
         if one.value("route").casefold() not in _INTO_A_VEIN:
             why = Why(bench.ref("infusion", one.day), bench.looked_at(one, ("route",)))
@@ -112,7 +157,7 @@ def _group(bench: Bench, ones: Sequence[Occurrence], separate: bool) -> tuple[li
             held.append((Given(one, INFUSION, ()), 1, one.flag("primary_reason") is True))
             continue
         what = given(bench, one, drug_class)
-        rank = _rank(bench, one, drug_class, what.form)
+        rank = _rank(bench, one, drug_class, what.form, ranks)
         if what.hold:
             why = Why(bench.ref("infusion", one.day), bench.looked_at(one, ("volume", "rate", "planned_minutes")))
             bench.hold(what.hold, FAMILY, key_of(one), why, about=one.primary.id, detail=what.detail)
@@ -127,22 +172,21 @@ def _group(bench: Bench, ones: Sequence[Occurrence], separate: bool) -> tuple[li
                 chemo=drug_class == "chemo",
                 spans=what.spans,
                 rank=rank,
-                push_rank=_rank(bench, one, drug_class, PUSH),
+                push_rank=rank if what.form == PUSH else _rank(bench, one, drug_class, PUSH, ranks),
                 reason=one.flag("primary_reason") is True,
             )
         )
-    if not runs:
-        return [], []
-    terms = _terms(bench.context(ones[0]))
-    services = arrange(runs, terms)
-    unsure = _unsure(services, held, terms)
-    certain: list[Portion] = []
-    doubted: list[Portion] = []
-    for service in services:
-        what, drug_class, facts = known[service.run.key]
-        found = _portions(bench, service, what.occurrence, drug_class, facts, separate)
-        (doubted if service.form in unsure else certain).extend(found)
-    return certain, doubted
+    found: list[Reckoned] = []
+    if runs:
+        terms = _terms(bench.context(ones[0]))
+        services = arrange(runs, terms)
+        unsure = _unsure(services, held, terms)
+        for service in services:
+            what, drug_class, facts = known[service.run.key]
+            portions = _portions(bench, service, what.occurrence, drug_class, facts, separate)
+            found.append(Reckoned(service, what, tuple(portions), service.form in unsure))
+    name = next((said for one in ones if (said := one.value("site").strip())), "")
+    return AccessSite(name, separate, tuple(found), tuple(one for one in ones if key_of(one) not in known))
 
 
 def _unsure(services: Sequence[Served], held: Sequence[tuple[Given, int, bool]], terms: Terms) -> frozenset[str]:
@@ -160,10 +204,16 @@ def _unsure(services: Sequence[Served], held: Sequence[tuple[Given, int, bool]],
     return frozenset(found)
 
 
-def _rank(bench: Bench, one: Occurrence, drug_class: str, form: str) -> int:
-    words = {"about": "rank", "class": drug_class, "form": form}
-    decision = bench.decide("infusion-order", bench.context(one), words)
-    return int(decision.values["rank"]) if isinstance(decision, Decision) and "rank" in decision.values else _LAST
+def _rank(bench: Bench, one: Occurrence, drug_class: str, form: str, ranks: dict[tuple[int, str, str], int]) -> int:
+    """Its rank among what may be initial; `ranks` are those that were asked before on the same terms."""
+    context = bench.context(one)
+    key = (id(context), drug_class, form)
+    if key not in ranks:
+        words = {"about": "rank", "class": drug_class, "form": form}
+        decision = bench.decide("infusion-order", context, words)
+        said = decision.values.get("rank", "") if isinstance(decision, Decision) else ""
+        ranks[key] = int(said) if said else _LAST
+    return ranks[key]
 
 
 def _terms(context: Context) -> Terms:

@@ -8,6 +8,7 @@ from adapters.charges.administered import begun, class_of
 from adapters.charges.administration_lines import FAMILY, Portion, decided, derives, key_of
 from adapters.charges.lines import Bench
 from adapters.model.episode import Occurrence
+from adapters.model.event import DOSE
 from adapters.model.why import Why
 
 _PUMP_FACTS: Final = ("pump.owner", "pump.goes_home", "pump.type", "pump.hours")
@@ -69,9 +70,9 @@ def pumps(bench: Bench) -> list[Portion]:
 
 
 def near(bench: Bench) -> list[Occurrence]:
-    """What was given in this visit and the person's other visits."""
+    """What was given with a needle in this visit and the person's other visits."""
     episodes = (bench.episode, *(episode for episode in bench.others if episode.kind == "infusion"))
-    return [one for episode in episodes for one in episode.occurrences]
+    return [one for episode in episodes for one in episode.occurrences if one.kind != DOSE]
 
 
 def _pump_words(one: Occurrence) -> dict[str, str]:

@@ -12,7 +12,7 @@ from adapters.model.charge import Charge, Component, Finding, Hold, Outcomes, Sk
 from adapters.model.context import Context, Contexts
 from adapters.model.episode import Episode, Occurrence
 from adapters.model.event import Event
-from adapters.model.site import Facility, Price
+from adapters.model.site import Facility, Price, Site
 from adapters.model.tables import TableKind, Tables
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.rules import Attributes, Decision, DecisionBody, Nothing, Ruleset
@@ -74,6 +74,11 @@ def fee(tables: Tables, code: str, modifiers: Sequence[str], entity: str, day: d
     return None if best is None else best.amount
 
 
+def revenue_of(site: Site, code: str, service: str) -> str:
+    """The revenue code that the site file gives a code, or its service family; empty where it gives none."""
+    return site.revenue.get(code) or site.revenue.get(service, "")
+
+
 @dataclass(frozen=True, slots=True)
 class Billable:
     """A service that has its code, before it is split into lines."""
@@ -130,10 +135,13 @@ class Bench:
     _contexts: dict[int, Context] = field(default_factory=dict)
     """By the identity of an occurrence; the episode keeps them all alive."""
     _words: dict[int, Mapping[str, str]] = field(default_factory=dict)
+    _diagnoses: dict[int, tuple[str, ...]] = field(default_factory=dict)
     _said: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
     """Facts of what holds on a day, by name, value and where it stands: the sessions of a course share them."""
     _decided: dict[tuple[object, ...], tuple[Mapping[str, str], Decision | Nothing]] = field(default_factory=dict)
     """Answers of rules, each with what held on the day, which keeps the identity in its key its own."""
+    _asked: dict[tuple[str, date], tuple[tuple[str, date, bool], tuple[str, ...]]] = field(default_factory=dict)
+    """By rule and day: its version, whether that is overdue, and the facts that it looks at."""
     _unreviewed: set[tuple[Slot, str]] = field(default_factory=set)
     _portions: dict[tuple[object, ...], tuple[_Portion, ...]] = field(default_factory=dict)
 
@@ -157,7 +165,8 @@ class Bench:
         for name in used:
             fact = by_name.get(name)
             if fact is None:
-                context = context or self.context(occurrence)
+                if context is None:
+                    context = self.context(occurrence)
                 if name not in context.words:
                     continue
                 fact = self._of_the_day(name, context)
@@ -191,18 +200,24 @@ class Bench:
         """The diagnoses the reports name, else those that the person's encounters and courses state."""
         if "diagnosis" not in occurrence.by_name:
             return self.contexts.diagnoses
-        return tuple(dict.fromkeys(occurrence.values("diagnosis")))
+        known = self._diagnoses.get(id(occurrence))
+        if known is None:
+            known = self._diagnoses[id(occurrence)] = tuple(dict.fromkeys(occurrence.values("diagnosis")))
+        return known
 
     def decide(self, rule: str, context: Context, words: Mapping[str, str]) -> Decision | Nothing:
         """Ask a rule table, with what holds on the day added to the occurrence's own facts.
 
         Remembered by all that the table looks at: the sessions of a course ask the same day by day.
         """
-        version = self.rules.version(rule, context.day)
-        body = version.body if version is not None else None
-        if version is None or not isinstance(body, DecisionBody):
-            return self.rules.decide(rule, context.day, {**context.words, **words})
-        key = (rule, version.since, version.overdue(context.day), id(context.words), *map(words.get, body.asks))
+        asked = self._asked.get((rule, context.day))
+        if asked is None:
+            version = self.rules.version(rule, context.day)
+            body = version.body if version is not None else None
+            if version is None or not isinstance(body, DecisionBody):
+                return self.rules.decide(rule, context.day, {**context.words, **words})
+            asked = self._asked[rule, context.day] = ((rule, version.since, version.overdue(context.day)), body.asks)
+        key = (asked[0], id(context.words), *map(words.get, asked[1]))
         known = self._decided.get(key)
         if known is None:
             answer = self.rules.decide(rule, context.day, {**context.words, **words})
@@ -307,6 +322,10 @@ class Bench:
                 component=portion.component,
                 entity=portion.entity,
                 rendering=service.rendering,
+                ordering=service.about.value("ordered_by"),
+                revenue=revenue_of(self.contexts.site, service.code, service.service),
+                visit=service.about.value("visit"),
+                series=service.about.value("series"),
                 why=Why(service.ref, facts),
             )
             if portion.hold:
@@ -330,7 +349,7 @@ class Bench:
         key = (since, service.code, said, service.tc_bundled, payer, service.place.id)
         known = self._portions.get(key)
         if known is None:
-            known = self._portions[key] = tuple(_portions(self.rules, service, attributes, context))
+            known = self._portions[key] = tuple(_portions(self, service, attributes, context))
         return known
 
     def bill(self, charges: Iterable[Charge], about: str) -> None:
@@ -342,10 +361,9 @@ class Bench:
                 self.charges.append(charge)
 
 
-def _portions(rules: Ruleset, service: Billable, attributes: Attributes, context: Context) -> Iterator[_Portion]:
+def _portions(bench: Bench, service: Billable, attributes: Attributes, context: Context) -> Iterator[_Portion]:
     """The parts that the entities of the place report, by the rule `splitting`."""
     words = {
-        **context.words,
         "code": service.code,
         "pctc": attributes.pctc,
         "status": attributes.status,
@@ -354,7 +372,7 @@ def _portions(rules: Ruleset, service: Billable, attributes: Attributes, context
         "facility_na": "true" if attributes.facility_na else "false",
     }
     for entity in service.place.entities:
-        decision = rules.decide("splitting", service.start, {**words, "bills": entity.bills.value})
+        decision = bench.decide("splitting", context, {**words, "bills": entity.bills.value})
         if isinstance(decision, Nothing) or "none" in decision.values:
             continue
         component = Component(decision.values.get("component", entity.bills.value))

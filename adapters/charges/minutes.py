@@ -17,6 +17,9 @@ _MINUTE: Final = timedelta(minutes=1)
 
 def union(spans: Iterable[Span]) -> tuple[Span, ...]:
     """The spans in order, joined where they touch: no instant is in two of them; empty ones are left out."""
+    spans = tuple(spans)
+    if len(spans) < 2:
+        return spans if spans and spans[0][0] < spans[0][1] else ()
     joined: list[Span] = []
     for start, end in sorted(span for span in spans if span[0] < span[1]):
         if joined and start <= joined[-1][1]:
@@ -35,6 +38,10 @@ def without(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
     """What of the spans lies in none of the others."""
     left = list(union(spans))
     for start, end in union(others):
+        if not left:
+            break
+        if end <= left[0][0] or left[-1][1] <= start:
+            continue
         left = [
             piece
             for low, high in left

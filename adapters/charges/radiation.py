@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from adapters.charges.delivery import delivery
 from adapters.charges.lines import Bench, Billable
@@ -18,7 +19,7 @@ from adapters.charges.special import STEREOTACTIC, management_by_session, manage
 from adapters.charges.visits import visits
 from adapters.model.charge import Charge, Component
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.why import Why
+from adapters.model.why import Fact, Source, Why
 from adapters.rules import Nothing
 
 PHYSICIANS = frozenset({"radiation-oncologist", "physician"})
@@ -76,7 +77,7 @@ def _guidance(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str
             facts=(*facts, *(review.facts if review else ())),
             ref=decision.ref,
             about=session.primary,
-            place=bench.place(session),
+            place=context.facility,
             diagnoses=bench.diagnoses(session),
             rendering=(review.by if review else "") or session.value("by"),
             overdue=decision.overdue,
@@ -91,20 +92,18 @@ def _guidance(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str
             elif review is None and following is None and not closed:
                 bench.hold("waiting-for-review", "", "", line.why, would=line, about=session.primary.id)
             else:
-                detail = (
-                    "the image was reviewed only after the next session"
-                    if review
-                    else "no review of the image is recorded"
-                )
-                bench.hold(
-                    "documentation-missing",
-                    "",
-                    "",
-                    line.why,
-                    would=line,
-                    about=session.primary.id,
-                    detail=detail,
-                )
+                detail = _unreviewed(bench, review, following)
+                why, about = line.why, session.primary.id
+                bench.hold("documentation-missing", "", "", why, would=line, about=about, detail=detail)
+
+
+def _unreviewed(bench: Bench, review: Review | None, following: Occurrence | None) -> str:
+    """What an image's review lacks, with both moments where it came too late."""
+    if review is None or following is None:
+        return "no review of the image is recorded"
+    zone = ZoneInfo(bench.contexts.site.zone)
+    read, began = (at.astimezone(zone).strftime("%Y-%m-%d %H:%M") for at in (review.at, following.start))
+    return f"the image was reviewed only after the next session: on {read}, and that began on {began}"
 
 
 # ---------------------------------------------------------------- counted services (sections 5.1, 5.4)
@@ -140,6 +139,10 @@ def _counted(
         facts.extend(bench.looked_at(exam, ("by", "by.role")))
     if len(unit.sessions) < 5:
         facts.extend(end.named for end in bench.episode.of("course-end"))
+    days = ", ".join(session.day.isoformat() for session in unit.sessions)
+    facts.append(
+        Fact("sessions", f"{len(unit.sessions)}: {days}", Source("rules", f"unit {unit.number} of the course"))
+    )
     return bench.lines(
         Billable(
             service=rule,
@@ -170,20 +173,34 @@ def _management(bench: Bench, sessions: Sequence[Occurrence], closed: bool) -> N
         if exams or context.option("management.exam_span") == "off":
             bench.bill(lines, about)
             continue
+        detail = _unexamined(bench, unit)
         for line in lines:
-            detail = "no physician examination is recorded between the first and the last session of the unit"
             bench.hold("documentation-missing", "", "", line.why, would=line, about=about, detail=detail)
 
 
 def _exams(bench: Bench, unit: _Unit) -> list[Occurrence]:
     """Examinations by a physician on or between the dates of the unit's sessions; a nurse practitioner's do not count."""
-    first, last = unit.sessions[0].day, unit.sessions[-1].day
     people = bench.contexts.site.people
     return [
         visit
-        for visit in bench.episode.of("on-treatment-visit")
-        if first <= visit.day <= last and (visit.value("by.role") or people.get(visit.value("by"), "")) in PHYSICIANS
+        for visit in _visits(bench, unit)
+        if (visit.value("by.role") or people.get(visit.value("by"), "")) in PHYSICIANS
     ]
+
+
+def _visits(bench: Bench, unit: _Unit) -> list[Occurrence]:
+    """Examinations by anybody on or between the dates of the unit's sessions."""
+    first, last = unit.sessions[0].day, unit.sessions[-1].day
+    return [visit for visit in bench.episode.of("on-treatment-visit") if first <= visit.day <= last]
+
+
+def _unexamined(bench: Bench, unit: _Unit) -> str:
+    """What a unit without a physician's examination lacks, with the dates to look at, and examinations that do not count."""
+    first, last = unit.sessions[0].day, unit.sessions[-1].day
+    span = f"from {first} to {last}" if first < last else f"on {first}"
+    others = ", ".join(visit.day.isoformat() for visit in _visits(bench, unit))
+    beside = f"; the one on {others} is not known to be a physician's" if others else ""
+    return f"no physician examination is recorded {span}, the dates of this unit's sessions{beside}"
 
 
 def _physics(bench: Bench, sessions: Sequence[Occurrence], closed: bool) -> None:

@@ -81,7 +81,8 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
         about = occurrence.primary.id
         taken_in, line = _beside_plans(bench, occurrence, coded_line, plans)
         if taken_in:
-            bench.hold("bundled", "", "", taken_in, would=line, about=about)
+            detail = f"part of the {taken_in.facts[-1].value.replace(' on ', ' of ')}"
+            bench.hold("bundled", "", "", taken_in, would=line, about=about, detail=detail)
         elif cold := _heated_alone(bench, occurrence, sessions):
             code, ref, detail = cold
             bench.hold(code, "", "", Why(ref, line.why.facts), would=line, about=about, detail=detail)

@@ -23,30 +23,9 @@ def visits(bench: Bench, sessions: Sequence[Occurrence]) -> None:
     """Every visit of the course. Comes last: what else was done on its date decides."""
     procedures = [*bench.charges, *(h.would for h in bench.holds if h.would and h.release is not Release.NEVER)]
     for visit in bench.episode.of("consult", "follow-up"):
-        context = bench.context(visit)
-        words = {fact.name: fact.value for fact in reversed(visit.facts)} | {"kind": visit.kind}
-        decision = bench.decide("services", context, words)
-        facts = bench.looked_at(visit, (*decision.used, "separately_identifiable"))
-        if isinstance(decision, Nothing):
-            bench.undecided(decision, visit.kind, visit, facts, "services")
+        lines = visit_lines(bench, visit, visit.kind)
+        if lines is None:
             continue
-        lines = bench.lines(
-            Billable(
-                service=decision.values["service"],
-                key=f"{visit.kind}:{visit.key}",
-                code=decision.values["code"],
-                units=1,
-                start=visit.day,
-                end=visit.day,
-                facts=facts,
-                ref=decision.ref,
-                about=visit.primary,
-                place=bench.place(visit),
-                diagnoses=bench.diagnoses(visit),
-                rendering=visit.value("by"),
-                overdue=decision.overdue,
-            )
-        )
         included = _included(bench, visit, sessions) or _global(bench, visit, procedures)
         for line in lines:
             if included is not None:
@@ -54,6 +33,35 @@ def visits(bench: Bench, sessions: Sequence[Occurrence]) -> None:
                 bench.hold("review-needed", "", "", why, would=line, about=visit.primary.id, detail=detail)
             else:
                 beside(bench, visit, line, procedures)
+
+
+def visit_lines(bench: Bench, visit: Occurrence, name: str) -> list[Charge] | None:
+    """The lines of a visit by the level that its physician chose; None where nothing codes it, and the hold is entered.
+
+    `name` is what its slot or hold is called by, before the visit's own key.
+    """
+    decision = bench.decide("services", bench.context(visit), {**bench.words(visit), "kind": visit.kind})
+    facts = bench.looked_at(visit, (*decision.used, "separately_identifiable"))
+    if isinstance(decision, Nothing):
+        bench.undecided(decision, name, visit, facts, "services")
+        return None
+    return bench.lines(
+        Billable(
+            service=decision.values["service"],
+            key=f"{name}:{visit.key}",
+            code=decision.values["code"],
+            units=1,
+            start=visit.day,
+            end=visit.day,
+            facts=facts,
+            ref=decision.ref,
+            about=visit.primary,
+            place=bench.place(visit),
+            diagnoses=bench.diagnoses(visit),
+            rendering=visit.value("by"),
+            overdue=decision.overdue,
+        )
+    )
 
 
 def beside(bench: Bench, visit: Occurrence, line: Charge, procedures: Sequence[Charge]) -> None:

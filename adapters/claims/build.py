@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from adapters.model.claim import Claim, ClaimLine, ClaimType, Party
+from adapters.model.charge import Charge
+from adapters.model.claim import AUTHORIZATIONS, DIAGNOSES, LINES, POINTERS, Claim, ClaimLine, ClaimType, Party
 from adapters.model.coverage import Coverage
 from adapters.model.people import Demographics
 from adapters.model.record import ChargeOnFile
@@ -16,11 +17,6 @@ from adapters.model.site import BillingEntity, Facility, Payer
 
 NAMESPACE: Final = uuid.UUID("5f0c5a52-3d0b-5f0e-9d6e-2c7a0c1f7a11")
 """Namespace of our claim ids; fixed, so that a rebuild gives every claim its id again."""
-
-LINES: Final = {ClaimType.PROFESSIONAL: 50, ClaimType.INSTITUTIONAL: 999}
-"""Service lines a claim may have (837P/I of 5010, medical-oncology-and-revenue-cycle.md 4.1)."""
-DIAGNOSES: Final = {ClaimType.PROFESSIONAL: 12, ClaimType.INSTITUTIONAL: 25}
-POINTERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +37,8 @@ class Billing:
     payer: Payer
     coverage: Coverage
     cycle: str
+    diagnoses: tuple[str, ...] = ()
+    """Diagnoses in their rank that a claim bears beside those that its lines cite, as far as there is room."""
 
 
 def claim_id(*parts: str) -> str:
@@ -48,24 +46,59 @@ def claim_id(*parts: str) -> str:
     return str(uuid.uuid5(NAMESPACE, "|".join(parts)))
 
 
+def cited(charge: Charge, form: ClaimType) -> tuple[str, ...]:
+    """The diagnoses that a line cites: those it points at; an institutional line has no pointers and cites them all."""
+    return charge.diagnoses[:POINTERS] if form is ClaimType.PROFESSIONAL else charge.diagnoses
+
+
 def in_order(charges: Iterable[ChargeOnFile]) -> list[ChargeOnFile]:
     """Charges in the order of their lines: by date, then service, then what tells them apart."""
     return sorted(charges, key=lambda c: (c.charge.start, c.charge.code, c.charge.slot, c.id))
 
 
-def portions(charges: Sequence[ChargeOnFile], form: ClaimType) -> Iterator[list[ChargeOnFile]]:
-    """The charges in portions that fit one claim: neither too many lines nor too many diagnoses."""
-    portion: list[ChargeOnFile] = []
-    diagnoses: set[str] = set()
-    for charge in in_order(charges):
-        more = diagnoses | set(charge.charge.diagnoses[:POINTERS])
-        if portion and (len(portion) == LINES[form] or len(more) > DIAGNOSES[form]):
+def portions(
+    charges: Sequence[ChargeOnFile], form: ClaimType, *, one_authorization: bool = True
+) -> Iterator[list[ChargeOnFile]]:
+    """The charges in portions that fit one claim, each filled before the next, in the order in which they were served.
+
+    None has too many lines or diagnoses, nor, unless several may stand on it, more than one prior authorization; lines
+    that need none go with the first.
+    """
+    served = sorted(charges, key=lambda c: (c.charge.start, c.charge.served, c.charge.code, c.charge.slot, c.id))
+    numbers = list(dict.fromkeys(c.charge.authorization for c in served if c.charge.authorization))
+    if not one_authorization or len(numbers) < 2:
+        lots = [served]
+    else:
+        lots = [[c for c in served if (c.charge.authorization or numbers[0]) == number] for number in numbers]
+    for lot in lots:
+        portion: list[ChargeOnFile] = []
+        diagnoses: set[str] = set()
+        for charge in lot:
+            own = cited(charge.charge, form)
+            more = diagnoses.union(own)
+            if portion and (len(portion) == LINES[form] or len(more) > DIAGNOSES[form]):
+                yield portion
+                portion, more = [], set(own)
+            portion.append(charge)
+            diagnoses = more
+        if portion:
             yield portion
-            portion, more = [], set(charge.charge.diagnoses[:POINTERS])
-        portion.append(charge)
-        diagnoses = more
-    if portion:
-        yield portion
+
+
+def listed(own: Sequence[str], ranked: Sequence[str], form: ClaimType) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The diagnoses of a claim, and those that had no place: by rank, the cited never dropped, of others the lowest first.
+
+    `own` are those that its lines cite; without any other the order is that of citing.
+    """
+    found = list(dict.fromkeys((*ranked, *own)))
+    dropped: list[str] = []
+    for code in reversed(list(found)):
+        if len(found) <= DIAGNOSES[form]:
+            break
+        if code not in own:
+            found.remove(code)
+            dropped.append(code)
+    return tuple(found), tuple(reversed(dropped))
 
 
 def build(
@@ -81,11 +114,14 @@ def build(
 ) -> Claim:
     """The claim of these charges, which must all be priced and belong to one entity and coverage."""
     ordered = in_order(charges)
-    diagnoses = tuple(dict.fromkeys(d for c in ordered for d in c.charge.diagnoses[:POINTERS]))
+    form = billing.entity.claim_type
+    own = tuple(dict.fromkeys(d for c in ordered for d in cited(c.charge, form)))
+    diagnoses, dropped = listed(own, billing.diagnoses, form)
+    numbers = dict.fromkeys(c.charge.authorization for c in ordered if c.charge.authorization)
     person = patient.demographics
     return Claim(
         id=id,
-        type=billing.entity.claim_type,
+        type=form,
         person=patient.person,
         patient_identifier=patient.identifier,
         entity=Party(
@@ -102,6 +138,8 @@ def build(
         replaces=replaces,
         payer_claim_number=payer_claim_number,
         relationship=billing.coverage.relationship,
+        authorization=AUTHORIZATIONS.join(numbers),
+        dropped=dropped,
         cycle=billing.cycle,
         family=person.family,
         given=person.given,
@@ -125,6 +163,11 @@ def _line(number: int, on_file: ChargeOnFile, diagnoses: Sequence[str], billing:
         diagnoses=tuple(diagnoses.index(d) + 1 for d in charge.diagnoses[:POINTERS]),
         component=charge.component.value,
         rendering=charge.rendering,
+        ordering=charge.ordering,
         place=billing.facility.place_of_service if professional else "",
+        revenue="" if professional else charge.revenue,
         ndc=charge.ndc,
+        ndc_quantity=charge.ndc_quantity,
+        ndc_unit=charge.ndc_unit,
+        narrative=charge.narrative,
     )

@@ -9,10 +9,14 @@ from typing import Annotated
 import typer
 
 from adapters.cases import case
-from adapters.cli import keeping, listings, running, tables
+from adapters.cli import identity, keeping, listings, patients, polling, running, tables
+from adapters.cli.deciding import work_app
+from adapters.cli.entering import enter
+from adapters.cli.keys import keys_app
 from adapters.cli.learn import learn
 from adapters.cli.options import Keys, Mappings, Store, refuse, settings
 from adapters.cli.rehearse import rehearse_command
+from adapters.cli.remitting import match, remit
 from adapters.cli.serving import serve, stub
 from adapters.demo import demo
 from adapters.errors import BadSetup, OncoclaimsError
@@ -22,6 +26,8 @@ from adapters.settings import rules_of, told
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 rules_app = typer.Typer(no_args_is_help=True, help="The dated rules.")
 app.add_typer(rules_app, name="rules")
+app.add_typer(keys_app, name="keys")
+app.add_typer(work_app, name="work")
 
 for name, command in (
     ("demo", demo),
@@ -32,13 +38,25 @@ for name, command in (
     ("ingest", running.ingest),
     ("run-due", running.run_due),
     ("replay", running.replay),
+    ("enter", enter),
+    ("merge", identity.merge),
+    ("unmerge", identity.unmerge),
     ("submit", running.submit),
+    ("remit", remit),
+    ("match", match),
+    ("poll", polling.poll),
+    ("subscribe", polling.subscribe),
     ("charges", listings.charges),
     ("claims", listings.claims),
     ("worklist", listings.worklist),
     ("ledger", listings.ledger),
     ("explain", listings.explain),
     ("trace", listings.trace),
+    ("chain", patients.chain),
+    ("statement", patients.statement),
+    ("appeal", patients.appeal),
+    ("packet", patients.packet),
+    ("void", patients.void),
     ("verify", keeping.verify),
     ("rebuild", keeping.rebuild),
     ("migrate", keeping.migrate),

@@ -9,7 +9,8 @@ from typing import Annotated
 import typer
 
 from adapters.cli.options import Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
-from adapters.model.journal import JournalEntry
+from adapters.model.journal import JournalEntry, JournalKind
+from adapters.pipeline import hearing
 from adapters.pipeline.fold import Folding
 from adapters.pipeline.force import ever
 from adapters.settings import Settings
@@ -86,11 +87,15 @@ def rebuild(
         raise typer.BadParameter("only --check is there: a rebuild compares and writes nothing")
     with open_program(store, site, mappings, now, keys) as wired:
         folding = Folding(wired.house, wired.store.person, wired.editions.tables)
+        heard: list[JournalEntry] = []
         for entry in _journal(wired):
             folding.add(entry)
+            if entry.kind is JournalKind.FEED:
+                heard.append(entry)
         folded = folding.records
         on_file = [wired.store.load(person) for person in wired.store.lanes()]
         found = [line for record in on_file for line in differences(record, folded.get(record.person))]
+        found += hearing.differences(wired.store.worklist(closed=True), hearing.items(heard))
         lanes = len(on_file)
     if found:
         raise refuse((*folding.foreign, *found))

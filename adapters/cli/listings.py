@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import typer
 
+from adapters.cli.balances import By, aged, balances, show_ages, show_balances
 from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
 from adapters.explain import describer
 from adapters.explain import explain as explained
@@ -16,6 +20,8 @@ from adapters.files import show
 from adapters.model import money
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.pipeline.sending import document_of
+from adapters.pipeline.visiting import visit_of_line, visit_view
+from adapters.timeline import svg as drawn
 from adapters.wiring import Wired
 
 EVERY = 1_000_000
@@ -142,6 +148,9 @@ def worklist(
 
 
 def ledger(
+    at: Annotated[str, typer.Option("--at", help="Balances at the end of this day (2026-01-31); else of today.")] = "",
+    by: Annotated[By | None, typer.Option("--by", help="Balances about each of these, not entries.")] = None,
+    aged_: Annotated[bool, typer.Option("--ageing", help="What is open, by its age.")] = False,
     as_json: Json = False,
     store: Store = None,
     site: SiteFile = None,
@@ -149,7 +158,21 @@ def ledger(
     now: Now = None,
     keys: Keys = None,
 ) -> None:
-    """Ledger entries and the trial balance."""
+    """Ledger entries and the trial balance; or what it came to on a day, about whom, and how old it is."""
+    try:
+        day = date.fromisoformat(at) if at else None
+    except ValueError:
+        raise typer.BadParameter("not a date (2026-01-05)", param_hint="--at") from None
+    if at or by or aged_:
+        with open_program(store, site, mappings, now, keys) as wired:
+            day = day or wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
+            ages = aged(wired, day) if aged_ else ()
+            found = () if aged_ else balances(wired, by or By.ACCOUNT, day)
+        if aged_:
+            show_ages(ages, as_json=as_json)
+        else:
+            show_balances(found, by or By.ACCOUNT, as_json=as_json)
+        return
     with open_program(store, site, mappings, now, keys) as wired:
         entries = [entry.value for entry in wired.store.ledger_entries()]
         balance = wired.store.trial_balance()
@@ -175,6 +198,9 @@ def ledger(
 def explain(
     id: Annotated[str, typer.Argument(help="Id of a charge, hold, claim or ledger entry.")],
     as_json: Json = False,
+    svg: Annotated[
+        Path | None, typer.Option("--svg", help="Draw the visit of a drug charge or its hold into this file.")
+    ] = None,
     store: Store = None,
     site: SiteFile = None,
     mappings: Mappings = None,
@@ -187,12 +213,25 @@ def explain(
         for record in records(wired):
             found = explained(record, id, wired.rules, describe)
             if found is not None:
+                if svg is not None:
+                    _draw(record, id, wired, svg)
                 if as_json:
                     show.json_lines([show.explanation_row(found)])
                 else:
                     show.explanation(found)
                 return
     raise refuse((f"nothing on file has the id {id}",))
+
+
+def _draw(record: PersonRecord, id: str, wired: Wired, file: Path) -> None:
+    """Write the picture of the visit that the line is of; what is of no visit is refused."""
+    view = visit_view(record, visit_of_line(record, id), wired.house)
+    if view is None:
+        raise refuse((f"{id} is no line of a visit for drugs, so there is nothing to draw",))
+    try:
+        file.write_text(drawn(view), encoding="utf-8")
+    except OSError as problem:
+        raise refuse((f"{file}: {problem.strerror}",)) from None
 
 
 def trace(

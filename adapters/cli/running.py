@@ -19,20 +19,23 @@ from adapters.cli import bulk
 from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
 from adapters.errors import BadSetup
 from adapters.files import show
-from adapters.files.certificates import certificate_ends, expiry_problems
+from adapters.files.certificates import certificate_ends, certificate_problems, expiry_problems
 from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.conformance import report, tally
 from adapters.model import money
 from adapters.model.claim import Claim
 from adapters.model.record import Tick
 from adapters.model.site import Site
+from adapters.payers import credential_problems
 from adapters.pipeline import step
 from adapters.pipeline.receive import Intake, receive_fhir, receive_v2
 from adapters.rules import check as check_rules
+from adapters.serve.gate import read_keys
 from adapters.serve.lanes import Lanes
 from adapters.serve.mllp import listener_problems, shown
 from adapters.serve.switching import Switching
 from adapters.settings import rules_of, site_of, told
+from adapters.smart.keys import set_problems
 from adapters.store import KeyRing, open_store
 from adapters.wiring import SystemClock, Wired, name_problems
 
@@ -62,7 +65,7 @@ def ingest(
     keys: Keys = None,
 ) -> None:
     """Take files as if they had come by the wire; a line a message: accepted, duplicate, parked."""
-    found = _files(paths, (".hl7", ".json", ".ndjson"))
+    found = files_of(paths, (".hl7", ".json", ".ndjson"))
     with open_program(store, site, mappings, now, keys, writes=True) as wired:
         if feed and wired.site.feed(feed) is None:
             raise typer.BadParameter(f"the site has no feed {feed!r}")
@@ -99,7 +102,7 @@ def _stored(wired: Wired, intake: Intake) -> dict[str, object]:
     return {"entry": received.entry, "outcome": "duplicate" if received.repeated else "accepted", "why": None}
 
 
-def _files(paths: Iterable[Path], suffixes: tuple[str, ...], *, strict: bool = True) -> list[Path]:
+def files_of(paths: Iterable[Path], suffixes: tuple[str, ...], *, strict: bool = True) -> list[Path]:
     """The files named, and those of a folder in name order; refuses at once what is not there or, if strict, of
     another kind."""
     problems: list[str] = []
@@ -207,7 +210,7 @@ def replay(
 
 def lanes_of(wired: Wired) -> Lanes:
     """The lanes of the program, for one command; stepped again first where other tables have come into force."""
-    lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
+    lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock, abreast=True)
     Switching(wired, lanes).once()
     return lanes
 
@@ -218,7 +221,7 @@ def conform(
     """What is wrong with a feed's messages by the standard's dictionary and by what the adapter needs."""
     reports = []
     with ProcessPoolExecutor(max_workers=1) as aside:
-        for path in _files(paths, (".hl7",), strict=False):
+        for path in files_of(paths, (".hl7",), strict=False):
             for number, message in enumerate(split_batch(path.read_bytes()).messages, 1):
                 try:
                     problems = aside.submit(report, message).result(timeout=CONFORM_SECONDS)
@@ -251,6 +254,23 @@ def _of_listeners(site: Site) -> Iterable[str]:
     return problems
 
 
+def _of_web(site: Site) -> Iterable[str]:
+    """A line for the HTTPS listener and each client; what keeps them from working, or will within thirty days."""
+    if site.web is None:
+        return ()
+    ends = certificate_ends(site.web.tls)
+    until = f", certificate until {ends['certificate']:%Y-%m-%d}" if "certificate" in ends else ""
+    typer.echo(f"https: {site.web.host} port {site.web.port}, called {site.web.base_url}{until}")
+    problems = [f"web: {said}" for said in certificate_problems(site.web.tls)]
+    problems += [f"web: {said}" for said in expiry_problems(site.web.tls, SystemClock().now())]
+    for client in site.clients:
+        keys = read_keys(Path(client.jwks))
+        names = ", ".join(key.id for key in keys.keys)
+        typer.echo(f"client {client.id}: feed {client.feed}, {' '.join(client.scopes)}; keys: {names or 'none'}")
+        problems += [f"client {client.id}: {said}" for said in set_problems(keys, client.jwks)]
+    return problems
+
+
 def doctor(store: Store = None, site: SiteFile = None, mappings: Mappings = None, keys: Keys = None) -> None:
     """Check the set-up: names, rules, site file, certificates, keys, store, clock, disk."""
     said = settings(store, site, mappings, keys)
@@ -264,6 +284,8 @@ def doctor(store: Store = None, site: SiteFile = None, mappings: Mappings = None
         site_now = site_of(said.site, rules)
         typer.echo(f"site {site_now.name}, {len(site_now.feeds)} feeds, {len(site_now.payers)} payers")
         problems += _of_listeners(site_now)
+        problems += [said for payer in site_now.payers for said in credential_problems(payer)]
+        problems += _of_web(site_now)
         with open_store(said.store, KeyRing.load(said.keys), SystemClock()) as opened:
             typer.echo(f"store {said.store}: {opened.counts()}")
     except BadSetup as bad:

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.options import Keys, Mappings, SiteFile, Store, open_program, refuse
+from adapters.serve.gate import Gate
 from adapters.serve.lanes import Lanes
 from adapters.serve.links import Links
 from adapters.serve.logs import configure
@@ -44,7 +45,7 @@ def serve(
     steps = bool(set(roles) - {"intake"})
     with open_program(store, site, mappings, None, keys, create=True, writes=True, steps=steps) as wired:
         configure(wired.settings.log_level)
-        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
+        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock, abreast=True)
         switching = Switching(wired, lanes, steps="worker" in roles)
         watched = switching.going_on() if {"worker", "payer"} & set(roles) else contextlib.nullcontext()
         with watched:
@@ -58,6 +59,7 @@ def serve(
                 health_port=health_port,
                 fhir_feed=fhir_feed,
                 links=Links(wired.random_token),
+                gate=Gate(wired, wired.token_secret) if wired.site.web else None,
                 log_level=wired.settings.log_level,
                 tell=lambda link: typer.echo(f"pages, by a link that works once within 15 minutes: {link}"),
             )

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 
-from adapters.model.context import Context
-from adapters.model.coverage import Authorization, Coverage
+from adapters.context.benefits import Order, order_of_benefits, registered
+from adapters.context.eligibility import answered
+from adapters.context.enrolment import enrolled
+from adapters.model.context import Context, Enrolled
+from adapters.model.coverage import Authorization, Coverage, Eligibility
 from adapters.model.event import Event, Status
 from adapters.model.people import Demographics
 from adapters.model.site import DatedOptions, Facility, Payer, Site, options_on
@@ -37,6 +40,8 @@ def coverages(context: Iterable[Event], site: Site) -> tuple[Coverage, ...]:
             relationship=event.value("relationship") or "self",
             group=event.value("group"),
             source_message=event.source.message,
+            employer_size=event.whole("employer.size"),
+            basis=event.value("basis"),
         )
         rank = (event.said, event.source.message, event.id)
         key = (f"{id}|{event.value('member')}", start)
@@ -73,9 +78,8 @@ def authorizations(context: Iterable[Event], site: Site) -> tuple[Authorization,
 
 
 def coverage_on(coverages: Iterable[Coverage], day: date) -> Coverage | None:
-    """The primary coverage in force on the day: lowest order first, of equal order the one that began last."""
-    in_force = [c for c in coverages if c.holds_on(day)]
-    return min(in_force, key=lambda c: (c.order, -(c.start or date.min).toordinal(), c.id), default=None)
+    """The primary coverage in force on the day, as registration has it."""
+    return next(iter(registered(coverages, day)), None)
 
 
 def demographics(context: Iterable[Event]) -> Demographics:
@@ -122,20 +126,39 @@ class PersonContexts:
     coverages: tuple[Coverage, ...]
     diagnoses: tuple[str, ...] = ()
     authorizations: tuple[Authorization, ...] = ()
+    eligibilities: tuple[Eligibility, ...] = ()
+    born: date | None = None
+    """The person's birth date, on which the order of benefits may rest."""
     _known: dict[tuple[date, str], Context] = field(default_factory=dict)
     _options: dict[tuple[str, _Begun], tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
     _payers: dict[tuple[str | None, str, _Begun], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
         default_factory=dict
     )
 
+    def answered(self, coverage: Coverage, day: date) -> Eligibility | None:
+        """What the payer answered last about the coverage and the day, None where nobody asked."""
+        return answered(self.eligibilities, coverage, day) if self.eligibilities else None
+
+    def enrolled(self, npi: str, payer: str, day: date, bill_back_days: int) -> Enrolled:
+        """How a provider stands with a payer on a day of service."""
+        return enrolled(self.site.enrolments, npi, payer, day, bill_back_days)
+
+    def in_order(self, day: date) -> Order:
+        """The coverages in force on the day, the first payer first, and where that is not as registration has it."""
+        return order_of_benefits(self.coverages, day, self.born, self.site, self.rules)
+
+    def ranked(self, day: date) -> tuple[Coverage, ...]:
+        """The coverages in force on the day in the order of benefits, the first payer first."""
+        return self.in_order(day).coverages
+
     def of(self, day: date, facility: Facility) -> Context:
         """The context on that date of service at that facility."""
-        key = (day, facility.id)
-        if key not in self._known:
-            coverage = coverage_on(self.coverages, day)
+        known = self._known.get((day, facility.id))
+        if known is None:
+            coverage = next(iter(self.in_order(day).coverages), None)
             payer, options, words = self._billed_to(coverage.payer if coverage else None, facility, day)
-            self._known[key] = Context(day, facility, coverage, payer, options, words)
-        return self._known[key]
+            known = self._known[day, facility.id] = Context(day, facility, coverage, payer, options, words)
+        return known
 
     def _billed_to(
         self, coverage: str | None, facility: Facility, day: date

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Final
 
 from adapters.edits.sieve import Sieve
-from adapters.model.charge import Charge
+from adapters.model.charge import Charge, Finding
 from adapters.model.coverage import Authorization
 from adapters.model.why import Fact, Source, Why
+
+BALANCE: Final = "authorization-balance"
+"""Finding: what is left of an authorization's units."""
 
 
 def authorized(sieve: Sieve) -> None:
@@ -40,6 +44,12 @@ def authorized(sieve: Sieve) -> None:
         else:
             sieve.hold(line, "authorization-missing", sieve.ref("authorization", line.start))
     sieve.lines = lines
+    for one, units in used.items():
+        if one.units is not None:
+            last = max((line for line in lines if line.authorization == one.number), key=lambda line: line.start)
+            fact = Fact("authorization", one.number, Source(one.source_message, "authorization"))
+            why = Why(sieve.ref("authorization", last.start), (fact,))
+            sieve.findings.append(Finding(BALANCE, one.number, why, str(one.units - units)))
 
 
 def _soonest(one: Authorization) -> tuple[date, date, str]:

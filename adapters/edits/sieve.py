@@ -23,6 +23,14 @@ class Screened:
     findings: tuple[Finding, ...] = ()
 
 
+Lets = Callable[[Hold], tuple[Charge, Finding] | None]
+"""Whether a person lets a held line go: the line as it goes out, with the finding that says who and why."""
+
+
+def nobody(_: Hold) -> None:
+    """Nobody lets anything go."""
+
+
 def facility_of(site: Site, entity: str) -> Facility:
     """The facility at which an entity bills."""
     return next((f for f in site.facilities if any(e.id == entity for e in f.entities)), site.facilities[0])
@@ -38,6 +46,7 @@ class Sieve:
     """Those that still stand, by date and within a date in the order of service."""
     held: list[Hold] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    lets: Lets = nobody
     _fallen: set[int] = field(default_factory=set)
     """Identities of lines held since `settle` was last called; the sieve keeps them all alive until then."""
     clean: set[tuple[object, ...]] = field(default_factory=set)
@@ -123,6 +132,20 @@ class Sieve:
         if self._fallen:
             self.lines = [line for line in self.lines if id(line) not in self._fallen]
             self._fallen = set()
+
+    def let_go(self) -> None:
+        """Lines that a person lets go stand again, and the checks that follow look at them."""
+        if self.lets is nobody:
+            return
+        held, self.held = self.held, []
+        for hold in held:
+            answer = self.lets(hold)
+            if answer is None:
+                self.held.append(hold)
+            else:
+                self.lines.append(answer[0])
+                self.findings.append(answer[1])
+        self.lines.sort(key=lambda line: line.start)
 
 
 @dataclass(slots=True)

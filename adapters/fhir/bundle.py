@@ -18,11 +18,13 @@ from adapters.model.event import Omission
 from adapters.model.why import Source
 
 _RELATIVE = re.compile(r"(?:^|/)([A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64})(?:/_history/[^/]+)?$")
+_BY_NUMBER = re.compile(r"[A-Z][A-Za-z]+\?[^&]+")
 _CONDITIONAL = re.compile(r"(?:^|/)([A-Z][A-Za-z]+)\?identifier=([^&]+)$")
 
 
 VALID_ID: Final = re.compile(r"[A-Za-z0-9\-.]{1,64}")
 """The form of a logical id (R4 Datatypes, id)."""
+_PERSONS: Final = frozenset({"Patient", "Person", "RelatedPerson"})
 _GIVEN: Final = uuid.UUID("a4a5f0c6-1e0b-5d0c-8f53-0f3f7a0f9d21")
 """Namespace of the ids that are given to what came without one."""
 
@@ -65,6 +67,31 @@ class Resource:
             return self.reference or self.url
         return next((f"{self.type}?{key}" for key in _identifiers(self.node)), "")
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that later resources of the feed may call it; of a person never a number, which may be a secret one."""
+        given = f"{self.type}/{self.given}" if self.given else ""
+        found = [self.reference, given, *([self.url, *_ways(self.url)] if self.url else ())]
+        if self.type not in _PERSONS:
+            found += [f"{self.type}?{key}" for key in _identifiers(self.node)]
+        return tuple(dict.fromkeys(name for name in found if name))
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """An entry that says that its sender deleted a resource (R4 http.html#delete, Bundle history)."""
+
+    name: str
+    """`Type/id`, or `Type?system|value` of a conditional deletion."""
+    entry: Node
+    said: tuple[Node, ...]
+    """Where it is said when, the best first."""
+
+    @property
+    def type(self) -> str:
+        """The type of the resource."""
+        return self.name.partition("?")[0].partition("/")[0]
+
 
 @dataclass(frozen=True, slots=True)
 class Message:
@@ -74,6 +101,7 @@ class Message:
     empty: tuple[Omission, ...]
     """Entries that hold no resource."""
     _known: dict[str, Resource] = field(repr=False)
+    deleted: tuple[Deleted, ...] = ()
 
     def resolve(self, reference: Node, within: Resource, expected: str = "") -> Resource | None:
         """The resource that a Reference of `within` names, or None where the message does not hold it.
@@ -110,8 +138,9 @@ def read(body: JsonObject, message: str, digest: str = "") -> Message:
     kind = str(body.get("resourceType", ""))
     resources: list[Resource] = []
     empty: list[Omission] = []
+    deleted: list[Deleted] = []
     if kind == "Bundle":
-        resources.extend(_entries(Node(body, "Bundle"), empty, message, digest))
+        resources.extend(_entries(Node(body, "Bundle"), empty, deleted, message, digest))
     else:
         node = Node(body, kind)
         named_ = VALID_ID.fullmatch(node["id"].text)
@@ -121,23 +150,38 @@ def read(body: JsonObject, message: str, digest: str = "") -> Message:
     for resource in sorted(resources, key=lambda r: r.node["meta"]["lastUpdated"].text, reverse=True):
         for key in _keys(resource):
             known.setdefault(key, resource)
-    return Message(tuple(resources), tuple(empty), known)
+    return Message(tuple(resources), tuple(empty), known, tuple(deleted))
 
 
-def _entries(bundle: Node, empty: list[Omission], message: str, digest: str) -> Iterator[Resource]:
+def _entries(
+    bundle: Node, empty: list[Omission], deleted: list[Deleted], message: str, digest: str
+) -> Iterator[Resource]:
     for entry in bundle.each("entry"):
         node = entry["resource"]
         kind = node["resourceType"].text
         if not kind:
-            gone = entry["request"]["method"].text == "DELETE"
-            empty.append(Omission("deleted" if gone else "no-resource", Source(message, entry.at)))
+            name = _gone(entry)
+            if name:
+                deleted.append(Deleted(name, entry, (entry["response"]["lastModified"], bundle["timestamp"])))
+            else:
+                gone = entry["request"]["method"].text == "DELETE"
+                empty.append(Omission("deleted" if gone else "no-resource", Source(message, entry.at)))
         elif kind == "Bundle":
-            yield from _entries(node, empty, message, digest)
+            yield from _entries(node, empty, deleted, message, digest)
         else:
             url = entry["fullUrl"].text
             made = entry["request"]["method"].text == "POST" and (not url or url.startswith("urn:"))
             given = given_id(digest, entry.at) if digest and entry["request"]["method"].text == "POST" else ""
             yield Resource(node, kind, url, bundle["timestamp"], temporary=made, given=given)
+
+
+def _gone(entry: Node) -> str:
+    """What an entry says was deleted; empty where it says no such thing, or not of what."""
+    if entry["request"]["method"].text != "DELETE":
+        return ""
+    ways = (list(_ways(place.text)) for place in (entry["request"]["url"], entry["fullUrl"]))
+    names = (found[-1] for found in ways if found)
+    return next((name for name in names if _RELATIVE.fullmatch(name) or _BY_NUMBER.fullmatch(name)), "")
 
 
 def _keys(resource: Resource) -> Iterator[str]:

@@ -8,11 +8,25 @@ from datetime import datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.fhir import bundle, charges, documents, drugs, encounters, orders, people, procedures, wire
+from adapters.fhir import (
+    bundle,
+    charges,
+    documents,
+    drugs,
+    eligibility,
+    encounters,
+    lending,
+    orders,
+    people,
+    procedures,
+    wire,
+)
 from adapters.fhir.bundle import Resource
 from adapters.fhir.draft import FhirDialect, Outcome, Reading
+from adapters.fhir.identity import merges
 from adapters.fhir.problem import Refused
-from adapters.model.event import FACTS, Event, Omission
+from adapters.model.event import Event, Omission
+from adapters.model.facts import FACTS
 from adapters.model.people import PersonHint
 from adapters.model.record import Captured
 from adapters.model.site import Feed
@@ -31,7 +45,7 @@ REASONS: Final[dict[str, str]] = {
     "ill-formed": "a value that cannot be read as what it should be",
     "unmapped": "a code without a certain meaning here",
     "no-resource": "an entry that holds no resource",
-    "deleted": "an entry that says a resource was deleted",
+    "deleted": "an entry that says a resource was deleted of which nothing is read",
 }
 """Every reason for which a part of a FHIR message gives no event, in words for people."""
 
@@ -57,6 +71,7 @@ _READERS: Final[dict[str, tuple[str, Callable[[Reading, Resource], Outcome]]]] =
     "Appointment": ("participant", orders.appointment),
     "ChargeItem": ("subject", charges.charge_item),
     "Coverage": ("beneficiary", people.coverage),
+    "CoverageEligibilityResponse": ("patient", eligibility.eligibility),
     "DocumentReference": ("subject", documents.document),
     "Encounter": ("subject", encounters.encounter),
     "MedicationAdministration": ("subject", drugs.administration),
@@ -67,6 +82,11 @@ _READERS: Final[dict[str, tuple[str, Callable[[Reading, Resource], Outcome]]]] =
     "ServiceRequest": ("subject", orders.service_request),
 }
 """Type → (element that names the patient, reader)."""
+
+_TOLD_OF_DELETIONS: Final = 50
+"""Persons of one message at most that are told of each deletion in it."""
+_KEPT: Final = frozenset({*_READERS, "Condition"})
+"""Types of which a deletion says something: what concerns a person."""
 
 
 def capture(
@@ -96,19 +116,35 @@ def capture(
     events: dict[PersonHint, list[Event]] = {}
     omissions: dict[PersonHint, list[Omission]] = {}
     loose: list[Omission] = list(content.empty)
+    nobodys: list[Event] = []
     for resource in content.resources:
         hint, outcome = _read(reading, resource)
+        said = lending.lent(reading, resource)
         if not hint.known:
             loose.extend(outcome.omissions)
+            nobodys.extend([said] if said else [])
             continue
-        events.setdefault(hint, []).extend(outcome.events)
+        events.setdefault(hint, []).extend((*outcome.events, said) if said else outcome.events)
         omissions.setdefault(hint, []).extend(outcome.omissions)
+    persons = list(events.values())[:_TOLD_OF_DELETIONS]
+    for gone in content.deleted:
+        if gone.type not in _KEPT:
+            loose.append(Omission("deleted", reading.source(gone.entry.at)))
+            continue
+        said = lending.deletion(reading, gone)
+        # Of whom it was the sender does not say: those of this message are told too, in case it came before the resource.
+        for told_of in persons:
+            told_of.append(said)
+        events.setdefault(PersonHint(reference=gone.name), []).append(said)
+        omissions.setdefault(PersonHint(reference=gone.name), [])
+    for told_of in events.values() if nobodys else ():
+        told_of.extend(lending.named_in(tuple(told_of), nobodys))
     if loose:
         first = next(iter(events), PersonHint())
         events.setdefault(first, [])
         omissions.setdefault(first, []).extend(loose)
     # One place that several resources refer to is told once.
-    return tuple(Captured(hint, tuple(events[hint]), tuple(dict.fromkeys(omissions[hint]))) for hint in events)
+    return tuple(Captured(hint, tuple(events[hint]), tuple(dict.fromkeys(omissions.get(hint, ())))) for hint in events)
 
 
 def _read(reading: Reading, resource: Resource) -> tuple[PersonHint, Outcome]:
@@ -127,4 +163,8 @@ def _read(reading: Reading, resource: Resource) -> tuple[PersonHint, Outcome]:
         hint = people.hint_of(reading, resource)
     if not hint.known:
         return hint, Outcome(omissions=(reading.omission("no-person", resource),))
-    return hint, reader(reading, resource)
+    found = reader(reading, resource)
+    if resource.type != "Patient":
+        return hint, found
+    events, omissions = merges(reading, resource)
+    return hint, Outcome((*found.events, *events), (*found.omissions, *omissions))

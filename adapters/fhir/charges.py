@@ -61,6 +61,7 @@ def charge_item(reading: Reading, resource: Resource) -> Outcome:
         links.diagnosis_codes(draft, concept)
     links.performers(draft, resource, [p["actor"] for p in node.each("performer")])
     links.visited(draft, node["context"])
+    links.account(draft, node.first("account"))
     links.place_named(draft, node["performingOrganization"])
     department = node["costCenter"]
     draft.take("department", department["identifier"]["value"] if department["identifier"] else department["display"])

@@ -13,12 +13,13 @@ from datetime import date, datetime
 from decimal import Decimal
 from typing import Final
 
-from adapters.fhir.claim_read import CLAIM_SYSTEM, SITE_SYSTEM, read
+from adapters.fhir import prior
+from adapters.fhir.claim_read import CLAIM_SYSTEM, ENTITIES, ORDERING, SITE_SYSTEM, read
 from adapters.fhir.wire import JsonObject, JsonValue
 from adapters.model import codes
-from adapters.model.claim import Claim, ClaimLine, ClaimType, Party
+from adapters.model.claim import AUTHORIZATIONS, Claim, ClaimLine, ClaimType, Party
+from adapters.model.endpoint import PayerEndpoint
 from adapters.model.money import CURRENCY, Cents, decimal
-from adapters.model.site import PayerEndpoint
 
 __all__ = ["CLAIM_SYSTEM", "SITE_SYSTEM", "bundle", "document", "money", "read", "unit_price", "wire_form"]
 
@@ -26,6 +27,7 @@ HL7_CODES: Final = "http://terminology.hl7.org/CodeSystem/"
 TAXONOMY: Final = "http://nucc.org/provider-taxonomy"
 CARIN: Final = "http://hl7.org/fhir/us/carin-bb/CodeSystem/"
 FREQUENCY_CATEGORY: Final = "http://hl7.org/fhir/us/davinci-pct/CodeSystem/PCTSupportingInfoType"
+PERFORMED, ORDERED = "performed", "ordered"
 OUTPATIENT_BILL: Final = "013"
 """Type of bill of hospital outpatient services without its last digit, the frequency (0131, 0137, 0138)."""
 
@@ -34,10 +36,10 @@ _BUNDLES: Final = uuid.UUID("0c6a1a3e-7d5c-5b59-8a3a-2f1f0a9b7c11")
 
 
 def wire_form(claim: Claim) -> Claim:
-    """The claim as a payer may know it: without lane, coverage id, cycle, building day, and charge ids and components
-    of its lines."""
+    """The claim as a payer may know it: without lane, coverage id, cycle, building day, what had no place on it, the
+    claim that it follows, and charge ids and components of its lines."""
     lines = tuple(replace(line, charges=(), component="") for line in claim.lines)
-    return replace(claim, person="", coverage="", cycle="", built_on=date.min, lines=lines)
+    return replace(claim, person="", coverage="", cycle="", built_on=date.min, dropped=(), follows="", lines=lines)
 
 
 def document(claim: Claim, *, profile: PayerEndpoint, created: datetime) -> JsonObject:
@@ -75,7 +77,7 @@ def bundle(built: JsonObject) -> JsonObject:
 
 
 def _claim(claim: Claim, created: datetime) -> JsonObject:
-    team = list(dict.fromkeys(line.rendering for line in claim.lines if line.rendering))
+    team = list(dict.fromkeys(member for line in claim.lines for member in _of_line(line)))
     built: JsonObject = {
         "resourceType": "Claim",
         "contained": [
@@ -84,6 +86,7 @@ def _claim(claim: Claim, created: datetime) -> JsonObject:
             _organization("insurer", claim.payer),
             _organization("provider", claim.entity),
             _facility(claim.facility),
+            *prior.contained(claim, created.isoformat(timespec="seconds")),
         ],
         "identifier": [{"type": _concept("v2-0203", "PLAC"), "system": CLAIM_SYSTEM, "value": claim.id}],
         "status": "active",
@@ -104,7 +107,7 @@ def _claim(claim: Claim, created: datetime) -> JsonObject:
         built["related"] = [related]
     built["facility"] = {"reference": "#facility"}
     if team:
-        built["careTeam"] = [_member(claim, n, npi) for n, npi in enumerate(team, 1)]
+        built["careTeam"] = [_member(claim, n, *member) for n, member in enumerate(team, 1)]
     built["supportingInfo"] = [
         {
             "sequence": 1,
@@ -112,28 +115,35 @@ def _claim(claim: Claim, created: datetime) -> JsonObject:
             "valueString": claim.id,
         },
         {"sequence": 2, **_frequency(claim)},
+        *prior.reasons(claim, 3),
     ]
     if claim.diagnoses:
         built["diagnosis"] = [_diagnosis(claim, n, code) for n, code in enumerate(claim.diagnoses, 1)]
-    insurance: JsonObject = {"sequence": 1, "focal": True, "coverage": {"reference": "#coverage"}}
+    insurance: JsonObject = {"sequence": claim.sequence, "focal": True, "coverage": {"reference": "#coverage"}}
     if claim.authorization:
-        insurance["preAuthRef"] = [claim.authorization]
-    built["insurance"] = [insurance]
+        insurance["preAuthRef"] = list(claim.authorization.split(AUTHORIZATIONS))
+    built["insurance"] = [insurance, *prior.insurance(claim)]
     if claim.lines:
         built["item"] = [_item(line, team) for line in claim.lines]
     built["total"] = money(claim.total)
     return built
 
 
-def _item(line: ClaimLine, team: list[str]) -> JsonObject:
+def _of_line(line: ClaimLine) -> list[tuple[str, str]]:
+    """(part, NPI) of those who had a part in a line: who performed it first, then who ordered it."""
+    return [(part, npi) for part, npi in ((PERFORMED, line.rendering), (ORDERED, line.ordering)) if npi]
+
+
+def _item(line: ClaimLine, team: list[tuple[str, str]]) -> JsonObject:
     item: JsonObject = {"sequence": line.line}
-    if line.rendering:
-        item["careTeamSequence"] = [team.index(line.rendering) + 1]
+    if members := _of_line(line):
+        item["careTeamSequence"] = [team.index(member) + 1 for member in members]
     if line.diagnoses:
         item["diagnosisSequence"] = list(line.diagnoses)
     if line.revenue:
         item["revenue"] = _coding(codes.REVENUE, line.revenue)
-    item["productOrService"] = _coding(codes.system_of(line.code), line.code)
+    named = _coding(codes.system_of(line.code), line.code)
+    item["productOrService"] = {**named, "text": line.narrative} if line.narrative else named
     if line.modifiers:
         item["modifier"] = [_coding(_modifier_system(modifier), modifier) for modifier in line.modifiers]
     if line.start == line.end:
@@ -148,7 +158,10 @@ def _item(line: ClaimLine, team: list[str]) -> JsonObject:
         item["unitPrice"] = {"value": price, "currency": CURRENCY}
     item["net"] = money(line.amount)
     if line.ndc:
-        item["detail"] = [{"sequence": 1, "productOrService": _coding(codes.NDC, line.ndc)}]
+        detail: JsonObject = {"sequence": 1, "productOrService": _coding(codes.NDC, line.ndc)}
+        if line.ndc_quantity is not None:
+            detail["quantity"] = {"value": line.ndc_quantity, "unit": line.ndc_unit}
+        item["detail"] = [detail]
     return item
 
 
@@ -252,12 +265,17 @@ def _frequency(claim: Claim) -> JsonObject:
     return {"category": category, "code": _coding(codes.TYPE_OF_BILL, claim.frequency)}
 
 
-def _member(claim: Claim, sequence: int, npi: str) -> JsonObject:
+def _member(claim: Claim, sequence: int, part: str, npi: str) -> JsonObject:
+    """One of the care team. R4 and CARIN have no role for who ordered a service: `other`, and the entity of X12."""
     role = "attending" if claim.type is ClaimType.INSTITUTIONAL else "rendering"
+    told = _coding(f"{CARIN}C4BBClaimCareTeamRole", role)
+    if part == ORDERED:
+        other: JsonObject = {"system": f"{HL7_CODES}claimcareteamrole", "code": "other"}
+        told = {"coding": [other, {"system": ENTITIES, "code": ORDERING}]}
     return {
         "sequence": sequence,
         "provider": {"type": "Practitioner", "identifier": {"system": codes.NPI, "value": npi}},
-        "role": _coding(f"{CARIN}C4BBClaimCareTeamRole", role),
+        "role": told,
     }
 
 

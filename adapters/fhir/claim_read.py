@@ -7,15 +7,19 @@ from typing import Final
 
 from adapters.fhir import bundle
 from adapters.fhir.bundle import Resource
-from adapters.fhir.tree import Node, code_of, identifier_value
+from adapters.fhir.prior import CONDITION, read_prior
+from adapters.fhir.tree import Node, code_of, codes_of, identifier_value
 from adapters.fhir.wire import JsonObject
 from adapters.model import codes
-from adapters.model.claim import Claim, ClaimLine, ClaimType, Party
+from adapters.model.claim import AUTHORIZATIONS, Claim, ClaimLine, ClaimType, Party
 from adapters.model.money import cents
 
 CLAIM_SYSTEM: Final = "urn:oncoclaims:claim"
 SITE_SYSTEM: Final = "urn:oncoclaims:site"
 """Our own names of payers, billing entities and facilities."""
+ENTITIES: Final = "https://codesystem.x12.org/005010/98"
+"""X12 data element 98, which PAS takes for roles of a care team."""
+ORDERING: Final = "DK"
 
 
 def read(document: JsonObject) -> Claim:
@@ -35,7 +39,7 @@ def read(document: JsonObject) -> Claim:
 
     patient, cover = part(node["patient"]), part(node.first("insurance")["coverage"])
     related = node.first("related")
-    team = {m["sequence"].whole: m["provider"]["identifier"]["value"].text for m in node.each("careTeam")}
+    team = {m["sequence"].whole: _member(m) for m in node.each("careTeam")}
     name = patient.first("name")
     born = patient["birthDate"].text
     return Claim(
@@ -55,22 +59,39 @@ def read(document: JsonObject) -> Claim:
         replaces=related["claim"]["identifier"]["value"].text,
         payer_claim_number=related["reference"]["value"].text,
         relationship=code_of(cover["relationship"]).text,
-        authorization=node.first("insurance").first("preAuthRef").text,
+        authorization=AUTHORIZATIONS.join(n.text for n in node.first("insurance").each("preAuthRef")),
         family=name["family"].text,
         given=name.first("given").text,
         birth_date=date.fromisoformat(born) if born else None,
         sex=patient["gender"].text,
+        sequence=node.first("insurance")["sequence"].whole or 1,
+        prior=read_prior(
+            [
+                (answer, part(answer["insurer"]), part(other["coverage"]))
+                for other in node.each("insurance")[1:]
+                for answer in (part(other["claimResponse"]),)
+            ]
+        ),
+        condition_codes=tuple(
+            code.text for info in node.each("supportingInfo") if (code := code_of(info["code"], CONDITION))
+        ),
     )
 
 
-def _line(item: Node, team: dict[int | None, str]) -> ClaimLine:
+def _member(member: Node) -> tuple[bool, str]:
+    """Whether a member of the care team is who ordered, and the NPI."""
+    ordered = any(system == ENTITIES and code == ORDERING for system, code, _ in codes_of(member["role"]))
+    return ordered, member["provider"]["identifier"]["value"].text
+
+
+def _line(item: Node, team: dict[int | None, tuple[bool, str]]) -> ClaimLine:
     day = item["servicedDate"].text
     start = day or item["servicedPeriod"]["start"].text
     end = day or item["servicedPeriod"]["end"].text
     amount = item["net"]["value"].number
     if amount is None:
         raise ValueError("a line without its amount")
-    member = item.first("careTeamSequence").whole
+    members = [team[n.whole] for n in item.each("careTeamSequence") if n.whole in team]
     return ClaimLine(
         line=item["sequence"].whole or 0,
         charges=(),
@@ -82,10 +103,14 @@ def _line(item: Node, team: dict[int | None, str]) -> ClaimLine:
         amount=cents(amount),
         diagnoses=tuple(pointer.whole or 0 for pointer in item.each("diagnosisSequence")),
         component="",
-        rendering=team.get(member, "") if member else "",
+        rendering=next((npi for ordered, npi in members if not ordered), ""),
+        ordering=next((npi for ordered, npi in members if ordered), ""),
         place=code_of(item["locationCodeableConcept"]).text,
         revenue=code_of(item["revenue"]).text,
         ndc=code_of(item.first("detail")["productOrService"], codes.NDC).text,
+        ndc_quantity=item.first("detail")["quantity"]["value"].number,
+        ndc_unit=item.first("detail")["quantity"]["unit"].text,
+        narrative=item["productOrService"]["text"].text,
     )
 
 

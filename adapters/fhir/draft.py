@@ -9,10 +9,11 @@ from datetime import UTC, date, datetime
 from typing import Final, Protocol
 from zoneinfo import ZoneInfo
 
-from adapters.fhir.bundle import Message, Resource
+from adapters.fhir.bundle import Message, Resource, named
 from adapters.fhir.times import Moment, moment
 from adapters.fhir.tree import Node, identifier_value
-from adapters.model.event import FACTS, Event, Omission, Status, problems_of
+from adapters.model.event import REFERENCE, Event, Omission, Status, problems_of
+from adapters.model.facts import FACTS
 from adapters.model.site import Feed
 from adapters.model.why import Fact, Source
 from adapters.rules.dialect import Activity, ElementRule
@@ -225,9 +226,19 @@ class Draft:
         return event
 
     def keys(self, *uids: str) -> tuple[str, ...]:
-        """The identities of the thing: its DICOM UIDs, and its reference at this sender."""
-        reference = self.reading.key(self.resource)
-        return (*(f"uid:{uid}" for uid in uids if uid), *((f"ref:{reference}",) if reference else ()))
+        """The identities of the thing: its DICOM UIDs, and all that this sender's other resources may call it."""
+        named_ = (f"{REFERENCE}:{self.reading.feed.name}|{name}" for name in self.resource.names)
+        return (*(f"uid:{uid}" for uid in uids if uid), *named_)
+
+    def names(self, role: str, reference: Node, expected: str = "") -> None:
+        """Remember what the resource names for this role, so that it is found among all that is held, whenever it comes.
+
+        What it contains itself cannot be said anywhere else. `expected` is the type that a logical reference means.
+        """
+        if not reference or reference["reference"].text.startswith("#"):
+            return
+        found = self.reading.content.resolve(reference, self.resource, expected)
+        self.add(f"names.{role}", (found.name if found else "") or named(reference, expected), reference.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Final
 
 from adapters.fhir import elements, links
-from adapters.fhir.bundle import Resource
+from adapters.fhir.bundle import Resource, named
 from adapters.fhir.draft import Draft, Outcome, Reading, outcome
-from adapters.fhir.times import boundary
+from adapters.fhir.times import Moment, boundary
 from adapters.fhir.tree import Node, codes_of
 from adapters.model.codes import NDC, is_procedure_code
 from adapters.model.event import Status
@@ -51,6 +51,9 @@ def administration(reading: Reading, resource: Resource) -> Outcome:
     draft.take("rate.per", per["code"] if per["code"].text else per["unit"])
     draft.take("route", _word(dosage["route"]))
     draft.take("site", _word(dosage["site"]))
+    draft.take("method", _word(dosage["method"]))
+    if status is Status.DONE:
+        draft.add("times", _unfit(period, start, end), period.at if period else node.at)
     draft.add("completion", completion, node["status"].at)
     draft.take("reason", _word(node.first("statusReason")))
     requests = node.each("request")
@@ -59,8 +62,28 @@ def administration(reading: Reading, resource: Resource) -> Outcome:
     links.diagnoses(draft, resource)
     links.visited(draft, node["context"])
     elements.own(draft)
-    event = draft.done(start, line=reading.line(resource), status=status, end=end, keys=(*draft.keys(), *keys))
+    keys = (*draft.keys(), *keys, f"part:{_whole(reading, resource)}")
+    event = draft.done(start, line=reading.line(resource), status=status, end=end, keys=keys)
     return outcome(draft, event)
+
+
+def _unfit(period: Node, start: Moment, end: Moment | None) -> str:
+    """Why the times cannot be reckoned with: a day alone, or a stop that cannot be; a stop that is missing is no fault."""
+    if not start.timed:
+        return "date-only"
+    unusable = bool(period["end"].text) and (end is None or (end.timed and end.instant < start.instant))
+    return "unusable" if unusable else ""
+
+
+def _whole(reading: Reading, resource: Resource) -> str:
+    """The dose that this one is a part of, else itself: parts of an interrupted dose name the first one (`partOf`)."""
+    for reference in resource.node.each("partOf"):
+        found = reading.content.resolve(reference, resource, "MedicationAdministration")
+        if found and found.type == "MedicationAdministration":
+            return reading.key(found) or reading.line(found)
+        if above := named(reference, "MedicationAdministration"):
+            return f"{reading.feed.name}|{above}"
+    return reading.key(resource) or reading.line(resource)
 
 
 def dispense(reading: Reading, resource: Resource) -> Outcome:
@@ -87,26 +110,41 @@ def dispense(reading: Reading, resource: Resource) -> Outcome:
 def drug(draft: Draft) -> None:
     """Which drug: its code, system and name, its NDC and HCPCS code where sent, its lot and expiry."""
     node = draft.resource.node
+    draft.names("drug", node["medicationReference"], "Medication")
     found = draft.reading.content.resolve(node["medicationReference"], draft.resource, "Medication")
-    concept = found.node["code"] if found and found.type == "Medication" else node["medicationCodeableConcept"]
+    holds = found is not None and found.type == "Medication"
+    concept = found.node["code"] if found and holds else node["medicationCodeableConcept"]
+    _named(draft, concept, node["medicationReference"]["display"])
+    if found and holds:
+        _batch(draft, found.node["batch"])
+
+
+def medication(draft: Draft) -> None:
+    """What a Medication says of a dose that names it."""
+    _named(draft, draft.resource.node["code"], Node(None, ""))
+    _batch(draft, draft.resource.node["batch"])
+
+
+def _named(draft: Draft, concept: Node, shown: Node) -> None:
     codings = list(codes_of(concept))
     best = next((c for system in (_RXNORM, NDC) for c in codings if c[0] == system), codings[0] if codings else None)
     if best is not None:
         draft.take("drug", best[2])
         draft.add("drug.system", best[0], best[2].at)
-    names = [concept["text"], *(c["display"] for c in concept.each("coding")), node["medicationReference"]["display"]]
+    names = [concept["text"], *(c["display"] for c in concept.each("coding")), shown]
     draft.take("drug.name", next((name for name in names if name.text), concept["text"]))
     for system, code, at in codings:
         if system == NDC:
             draft.take("ndc", at)
         elif is_procedure_code(code.upper()) and system != _RXNORM and ("hcpcs" in system.lower() or "cpt" in system):
             draft.add("code", code.upper(), at.at)
-    if found and found.type == "Medication":
-        batch = found.node["batch"]
-        draft.take("lot", batch["lotNumber"])
-        expires = boundary(batch["expirationDate"].text, draft.reading.zone, last=True)
-        if expires:
-            draft.add("expires", expires.isoformat(), batch["expirationDate"].at)
+
+
+def _batch(draft: Draft, batch: Node) -> None:
+    draft.take("lot", batch["lotNumber"])
+    expires = boundary(batch["expirationDate"].text, draft.reading.zone, last=True)
+    if expires:
+        draft.add("expires", expires.isoformat(), batch["expirationDate"].at)
 
 
 def _word(concept: Node) -> Node:

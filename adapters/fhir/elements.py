@@ -13,6 +13,12 @@ from adapters.model.why import Fact
 from adapters.rules.dialect import ElementRule
 from adapters.rules.element import ElementPath
 
+_NAMED_BY: Final = {
+    "encounter": ("encounter",),
+    "request": ("basedOn", "request"),
+    "medication": ("medicationReference",),
+}
+"""Base of a path → elements that name it; plan, phase and course are above by `partOf`."""
 _DEAD: Final = frozenset({"entered-in-error", "superseded"})
 
 
@@ -28,9 +34,28 @@ def own(draft: Draft) -> None:
             _by(draft, rule)
 
 
+def lent(draft: Draft, base: str) -> None:
+    """Take what paths that start at a resource of this kind find in it, for whoever names it."""
+    for rule in draft.reading.dialect.elements:
+        told = False
+        for path in rule.sources:
+            if path.base == base and not told:
+                for node in _at(draft.resource, path):
+                    told = _told(draft, rule, node, draft.add) or told
+                    if told and not rule.repeat:
+                        break
+
+
 def _by(draft: Draft, rule: ElementRule) -> None:
     for path in rule.sources:
         told = False
+        if path.base != "self" and any(
+            draft.resource.node.each(name) for name in _NAMED_BY.get(path.base, ("partOf",))
+        ):
+            draft.add("awaits", f"{rule.name}:{path.base}", draft.resource.place)
+            for name in ("basedOn", "request") if path.base == "request" else ():
+                for reference in draft.resource.node.each(name):
+                    draft.names("order", reference)
         for node in _nodes(draft, path):
             take = draft.add if told else draft.instead
             told = _told(draft, rule, node, take) or told
@@ -84,10 +109,14 @@ def _nodes(draft: Draft, path: ElementPath) -> Iterator[Node]:
         yield from _documents(draft, path.document)
         return
     for resource in _from(draft, path.base):
-        nodes = [resource.node]
-        for step in path.steps:
-            nodes = [below for node in nodes for below in _below(node, step)]
-        yield from (_leaf(node) for node in nodes)
+        yield from _at(resource, path)
+
+
+def _at(resource: Resource, path: ElementPath) -> Iterator[Node]:
+    nodes = [resource.node]
+    for step in path.steps:
+        nodes = [below for node in nodes for below in _below(node, step)]
+    yield from (_leaf(node) for node in nodes)
 
 
 def _below(node: Node, step: str) -> tuple[Node, ...]:
@@ -112,8 +141,7 @@ def _from(draft: Draft, base: str) -> Iterator[Resource]:
     elif base in ("plan", "phase", "course"):
         yield from (link.resource for link in links.above(reading, resource) if link.what == base)
     else:
-        names = {"request": ("basedOn", "request"), "medication": ("medicationReference",)}.get(base, (base,))
-        for name in names:
+        for name in _NAMED_BY[base]:
             for reference in resource.node.each(name):
                 if found := reading.content.resolve(reference, resource):
                     yield found

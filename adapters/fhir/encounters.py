@@ -40,7 +40,7 @@ def encounter(reading: Reading, resource: Resource) -> Outcome:
     draft.take("status", node["status"])
     if kind == "encounter":
         draft.add("reference", resource.name, resource.place)
-    draft.take("facility", links.facility(reading, resource))
+    links.facility_of(draft)
     links.diagnoses(draft, resource, *links.conditions_of(reading, resource))
     links.performers(draft, resource, _participants(node))
     elements.own(draft)

@@ -12,6 +12,7 @@ from adapters.fhir.bundle import Resource, named
 from adapters.fhir.draft import Draft, Reading, uid_of
 from adapters.fhir.tree import Node, codes_of, extensions, identifier_value, value_of
 from adapters.model.codes import ICD10CM, NPI, SNOMED, icd10cm
+from adapters.model.event import ROLE_ORDER
 
 _NPI_FORM: Final = re.compile(r"[0-9]{10}")
 _ROLES: Final[dict[tuple[str, str], str]] = {
@@ -23,7 +24,6 @@ _ROLES: Final[dict[tuple[str, str], str]] = {
     ("http://terminology.hl7.org/CodeSystem/v2-0360", "DO"): "physician",
     ("http://terminology.hl7.org/CodeSystem/v2-0360", "NP"): "nurse-practitioner",
 }
-_ROLE_ORDER: Final = ("radiation-oncologist", "nurse-practitioner", "physician")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,11 @@ def dicom_uid(node: Node) -> Node:
 
 
 def diagnoses(draft: Draft, *chain: Resource) -> None:
-    """ICD-10-CM codes of the first of these that states any: by reasonCode, else by the Condition it refers to."""
+    """ICD-10-CM codes of the first of these that states any: by reasonCode, and by the Condition it refers to."""
+    for reference in draft.resource.node.each("reasonReference"):
+        draft.names("reason", reference, "Condition")
+    for diagnosis in draft.resource.node.each("diagnosis"):
+        draft.names("diagnosis", diagnosis["condition"], "Condition")
     for resource in chain:
         concepts = list(resource.node.each("reasonCode"))
         if resource.type == "Condition":
@@ -132,12 +136,28 @@ def visit(node: Node) -> Node:
 
 def facility(reading: Reading, resource: Resource) -> Node:
     """The place as the sender calls it: the service provider's identifier or name, else the first location's."""
-    references = [resource.node["serviceProvider"], *(p["location"] for p in resource.node.each("location"))]
-    return _place(reading, resource, references)
+    return _place(reading, resource, _places(resource))
+
+
+def facility_of(draft: Draft) -> None:
+    """The place of a visit, and what it names as its place until one is told in full."""
+    for reference in _places(draft.resource):
+        if reference["identifier"]["value"].text:
+            break
+        draft.names("place", reference)
+        if reference["display"].text:
+            break
+    draft.take("facility", facility(draft.reading, draft.resource))
+
+
+def _places(resource: Resource) -> list[Node]:
+    return [resource.node["serviceProvider"], *(p["location"] for p in resource.node.each("location"))]
 
 
 def place_named(draft: Draft, reference: Node) -> None:
     """The place that a reference names, in place of that of the visit."""
+    if not reference["identifier"]["value"].text:
+        draft.names("place", reference)
     found = _place(draft.reading, draft.resource, [reference])
     if found.text:
         draft.instead("facility", found.text, found.at)
@@ -163,6 +183,7 @@ def performers(draft: Draft, within: Resource, references: Sequence[Node], fact:
     Another `fact` is the NPI alone.
     """
     for reference in references:
+        draft.names(fact, reference, "Practitioner")
         resources = list(_practitioner(draft.reading, within, reference))
         npi = next(
             (n for n in (_npi(reference), *(identifier_value(r.node, system=NPI) for r in resources)) if n.text), None
@@ -175,13 +196,29 @@ def performers(draft: Draft, within: Resource, references: Sequence[Node], fact:
         draft.take(fact, npi)
         if fact != "by":
             return
-        told = [found for r in resources for found in _roles(r.node)]
-        for role in _ROLE_ORDER:
-            place = next((node for name, node in told if name == role), None)
-            if place is not None:
-                draft.add("by.role", role, place.at)
-                break
+        _role(draft, [found for r in resources for found in _roles(r.node)])
         return
+
+
+def performer(draft: Draft) -> None:
+    """What a Practitioner or PractitionerRole says of whoever names it: the NPI, the role; a role names its person."""
+    node = draft.resource.node
+    person = node["practitioner"]
+    npi = next((n for n in (identifier_value(node, system=NPI), _npi(person)) if n.text), None)
+    if npi is not None and _NPI_FORM.fullmatch(npi.text):
+        draft.take("by", npi)
+    elif npi is not None:
+        draft.ill_formed(npi.at)
+    draft.names("by", person, "Practitioner")
+    _role(draft, list(_roles(node)))
+
+
+def _role(draft: Draft, told: Sequence[tuple[str, Node]]) -> None:
+    for role in ROLE_ORDER:
+        place = next((node for name, node in told if name == role), None)
+        if place is not None:
+            draft.add("by.role", role, place.at)
+            return
 
 
 def _practitioner(reading: Reading, within: Resource, reference: Node) -> Iterator[Resource]:
@@ -217,11 +254,21 @@ def extension(node: Node, url: str) -> Node:
 def visited(draft: Draft, reference: Node) -> None:
     """The visit that a reference to an Encounter names, and where it was, as far as the message holds it."""
     found = draft.reading.content.resolve(reference, draft.resource, "Encounter") if reference else None
+    draft.names("visit", reference, "Encounter")
     if found:
         draft.take("visit", visit(found.node))
         draft.take("facility", facility(draft.reading, found))
     elif reference:
         draft.add("visit", reference["identifier"]["value"].text or named(reference, "Encounter"), reference.at)
+
+
+def account(draft: Draft, reference: Node) -> None:
+    """The account that a charge is booked on: what the site gathers its services under, by its number where it is told."""
+    found = draft.reading.content.resolve(reference, draft.resource, "Account") if reference else None
+    if found:
+        draft.take("series", found.node.first("identifier")["value"])
+    elif reference:
+        draft.add("series", reference["identifier"]["value"].text or named(reference, "Account"), reference.at)
 
 
 def order_numbers(draft: Draft, resource: Resource, references: Iterable[Node]) -> tuple[str, ...]:
@@ -232,6 +279,7 @@ def order_numbers(draft: Draft, resource: Resource, references: Iterable[Node]) 
     """
     named_ = [resource.node]
     for reference in references:
+        draft.names("order", reference)
         found = draft.reading.content.resolve(reference, resource)
         named_ += [found.node] if found else [Node({"identifier": reference["identifier"].value}, reference.at)]
     keys = []

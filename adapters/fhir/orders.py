@@ -47,6 +47,10 @@ def medication_request(reading: Reading, resource: Resource) -> Outcome:
     draft.quantity("dose", "dose.unit", dosage.first("doseAndRate")["doseQuantity"])
     draft.take("route", next((at for _, _, at in codes_of(dosage["route"])), dosage["route"]["text"]))
     when = draft.when(dosage["timing"].first("event"))
+    repeat = dosage["timing"]["repeat"]
+    often = any(repeat[name].number is not None for name in ("count", "frequency", "period"))
+    if often and repeat["count"].whole != 1:
+        draft.add("repeats", "true", repeat.at)
     return _order(draft, when)
 
 
@@ -66,6 +70,7 @@ def _order(draft: Draft, when: Moment | None) -> Outcome:
         return Outcome(omissions=(reading.omission("in-progress", resource),))
     state = _ORDERED.get(told, "")
     draft.add("state", state, node["status"].at)
+    draft.take("label", identifier_value(node))
     draft.take("priority", node["priority"])
     numbers = links.order_numbers(draft, resource, ())
     links.performers(draft, resource, [node["requester"]], fact="ordered_by")

@@ -98,7 +98,7 @@ def _taken(entry: JsonValue, given: str) -> EntryAnswer:
     if method in ("GET", "HEAD"):
         return EntryAnswer("405 Method Not Allowed", (Problem("not-supported", "nothing is searched or read here"),))
     if method == "DELETE":
-        return EntryAnswer("202 Accepted")
+        return EntryAnswer("204 No Content")
     if not kind or method not in ("POST", "PUT"):
         problem = Problem("not-supported" if kind else "required", "only resources by POST and PUT are taken")
         return EntryAnswer("202 Accepted", (problem,))

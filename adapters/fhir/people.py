@@ -49,14 +49,18 @@ def person_of(reading: Reading, resource: Resource, reference: Node) -> PersonHi
         return hint_of(reading, found) if found.type == "Patient" else PersonHint()
     text = reference["reference"].text
     name = named(reference, "Patient")
+    if name.startswith("Patient?"):  # a conditional reference: by a number of the patient's
+        sent, _, value = name.removeprefix("Patient?").rpartition("|")
+        return _numbered(reading, sent, value)
     if text:
         return PersonHint(reference=name) if name.startswith(("Patient/", "urn:")) else PersonHint()
-    identifier = reference["identifier"]
-    if not identifier["value"].text or reference["type"].text not in ("", "Patient"):
-        return PersonHint()
-    sent = identifier["system"].text
+    return PersonHint()
+
+
+def _numbered(reading: Reading, sent: str, value: str) -> PersonHint:
+    """The person of a number, whatever its system is called at this sender."""
     system = reading.feed.person_aliases.get(sent) or reading.feed.person_system or sent
-    return PersonHint((Identifier(system, identifier["value"].text),)) if system else PersonHint()
+    return PersonHint((Identifier(system, value),)) if system and value else PersonHint()
 
 
 def patient(reading: Reading, resource: Resource) -> Outcome:
@@ -90,7 +94,7 @@ def coverage(reading: Reading, resource: Resource) -> Outcome:
     # `cancelled` with a last day is a plan that ended: it held until then. Without one it never held (fm-status).
     taken_back = told == "entered-in-error" or (told == "cancelled" and not node["period"]["end"].text)
     status = Status.WITHDRAWN if taken_back else Status.DONE
-    _payer(draft)
+    payer_of(draft, node.first("payor"))
     member = node["subscriberId"]
     draft.take("member", member if member.text else identifier_value(node, type_code="MB"))
     for name, edge, last in (("from", node["period"]["start"], False), ("to", node["period"]["end"], True)):
@@ -115,8 +119,8 @@ def _line(draft: Draft) -> str:
     return reading.key(resource) or f"{reading.line(resource, use='')}|{start}"
 
 
-def _payer(draft: Draft) -> None:
-    reference = draft.resource.node.first("payor")
+def payer_of(draft: Draft, reference: Node) -> None:
+    """`payer` and `payer.name` of the Organization that a reference names; persons who pay themselves are `self-pay`."""
     if not reference:
         return
     found = draft.reading.content.resolve(reference, draft.resource, "Organization")
@@ -125,6 +129,8 @@ def _payer(draft: Draft) -> None:
         # R4 Coverage.payor: for self-pay the paying persons stand here.
         draft.add("payer", _SELF_PAY, reference.at)
         return
+    if not reference["identifier"]["value"].text:
+        draft.names("payer", reference, "Organization")
     shown = reference["display"]
     names = [shown] if shown.text else []
     codes = [reference["identifier"]["value"]]

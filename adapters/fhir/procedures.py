@@ -172,6 +172,8 @@ def _context(draft: Draft, start: Moment | None, end: Moment | None, course: str
     draft.add("reference", draft.resource.name, draft.resource.place)
     links.part_of(draft)
     draft.take("status", node["status"])
+    for order in node.each("basedOn"):
+        draft.names("order", order, "ServiceRequest")
     draft.take("planned_fractions", links.planned(reading, draft.resource))
     links.diagnoses(draft, draft.resource)
     uid = links.dicom_uid(node).text.removeprefix("urn:oid:")

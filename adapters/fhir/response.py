@@ -7,15 +7,15 @@ no number, not in dollars or not in whole cents makes the whole answer unread. W
 
 from __future__ import annotations
 
-import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
 from adapters.errors import Inexact
 from adapters.fhir import bundle, wire
+from adapters.fhir.answer_id import digest, identity
 from adapters.fhir.bundle import Message, Resource
 from adapters.fhir.problem import Refused
 from adapters.fhir.tree import Node, code_of, codes_of, identifier_value, value_of
@@ -62,12 +62,13 @@ def read_answers(body: bytes, *, message: str) -> tuple[Remittance | Unread, ...
 
 
 @dataclass(slots=True)
-class _Faults:
+class Faults:
     """The reasons for which an answer cannot be read, each with its place."""
 
     found: list[str]
 
     def tell(self, reason: str, at: str) -> None:
+        """Note a reason with its place."""
         self.found.append(f"{reason} at {at}")
 
     def amount(self, money: Node) -> Cents | None:
@@ -86,7 +87,7 @@ class _Faults:
 
 
 def _answer(content: Message, answer: Resource, message: str) -> Remittance | Unread:
-    node, faults = answer.node, _Faults([])
+    node, faults = answer.node, Faults([])
     if node["use"].text not in ("", "claim"):
         # An authorization or an estimate: it has no money to post, so nothing else of it is worth a reason.
         return Unread((f"not-for-payment at {node.at}.use",), message)
@@ -94,10 +95,10 @@ def _answer(content: Message, answer: Resource, message: str) -> Remittance | Un
         faults.tell("answer-not-active", f"{node.at}.status")
     base = Remittance(
         id="",
-        claim=_claim_named(content, answer),
+        claim=claim_named(content, answer),
         decision=Decision.ADJUDICATED,
         payer_claim_number=identifier_value(node).text,
-        patient=_patient_named(content, answer),
+        patient=patient_named(content, answer),
         disposition=node["disposition"].text[:_MANY],
         errors=tuple(_errors(node)),
         message=message,
@@ -115,54 +116,77 @@ def _answer(content: Message, answer: Resource, message: str) -> Remittance | Un
         read = base
     if faults.found:
         return Unread(tuple(faults.found), message)
-    return replace(read, id=_identity(node, read))
+    return replace(read, id=identity(node, read))
 
 
-def _adjudicated(base: Remittance, node: Node, faults: _Faults) -> Remittance:
-    lines: list[RemittanceLine] = []
-    seen: set[int] = set()
-    for item, number in _lines(node, faults):
-        if number in seen:
+def _adjudicated(base: Remittance, node: Node, faults: Faults) -> Remittance:
+    lines: dict[int, RemittanceLine] = {}
+    items: set[int] = set()
+    for item, number, added in _lines(node, faults):
+        if number in items and not added:
             faults.tell("line-twice", item.at)
             continue
-        seen.add(number)
+        items.add(number)
         line = _line(item, number, faults)
         if line:
-            lines.append(line)
+            # A line that the payer split comes in parts, each with its part of the charge.
+            lines[number] = _together(lines[number], line) if number in lines else line
     adjustments = _adjustments(node, faults)
     totals = {code: total for total in node.each("total") for code in _categories(total)}
     payment = node["payment"]
     charge = faults.amount(totals[_SUBMITTED]["amount"]) if _SUBMITTED in totals else None
     return replace(
         base,
-        lines=tuple(lines),
+        lines=tuple(lines.values()),
         claim_adjustments=adjustments,
         charge=charge,
         paid=_paid(payment, totals, faults),
-        paid_on=_day(payment["date"], faults),
+        paid_on=day_of(payment["date"], faults),
         payment_number=payment["identifier"]["value"].text,
-        reversal=bool(lines) and all(line.charge <= 0 for line in lines) and any(line.charge < 0 for line in lines),
+        reversal=_negated(lines.values()),
     )
 
 
-def _lines(node: Node, faults: _Faults) -> Iterator[tuple[Node, int]]:
-    """The lines with their numbers: items, and added items that stand in for exactly one line of ours."""
+def _negated(lines: Collection[RemittanceLine]) -> bool:
+    """Whether what is said takes an earlier answer back: no charge is above nothing, and one is below."""
+    return all(line.charge <= 0 for line in lines) and any(line.charge < 0 for line in lines)
+
+
+def _together(one: RemittanceLine, other: RemittanceLine) -> RemittanceLine:
+    """Two parts of a line as one: sums of everything; the code is that of the first part, other is what was billed."""
+    allowed = None if one.allowed is None and other.allowed is None else (one.allowed or 0) + (other.allowed or 0)
+    units = None if one.units is None or other.units is None else one.units + other.units
+    return replace(
+        one,
+        charge=one.charge + other.charge,
+        paid=one.paid + other.paid,
+        adjustments=(*one.adjustments, *other.adjustments),
+        allowed=allowed,
+        units=units,
+        code=other.code or one.code,
+        billed_code=one.code if other.code and other.code != one.code else "",
+        remarks=tuple(dict.fromkeys((*one.remarks, *other.remarks))),
+    )
+
+
+def _lines(node: Node, faults: Faults) -> Iterator[tuple[Node, int, bool]]:
+    """The lines with their numbers: items, and (True) added items that stand in for exactly one line of ours."""
     for item in node.each("item"):
         number = item["itemSequence"].whole
         if number is None or number < 1:
             faults.tell("line-number-missing", item.at)
         else:
-            yield item, number
+            yield item, number, False
     for item in node.each("addItem"):
         numbers = [n.whole for n in item.each("itemSequence")]
         if len(numbers) == 1 and numbers[0] is not None and numbers[0] >= 1:
-            yield item, numbers[0]
+            yield item, numbers[0], True
         else:
             # A line that the payer added and that takes the place of none of ours cannot be posted to a line.
             faults.tell("line-added", item.at)
 
 
-def _line(item: Node, number: int, faults: _Faults) -> RemittanceLine | None:
+def _line(item: Node, number: int, faults: Faults) -> RemittanceLine | None:
     amounts: dict[str, Cents] = {}
     units: int | None = None
     for entry in item.each("adjudication"):
@@ -189,10 +213,14 @@ def _line(item: Node, number: int, faults: _Faults) -> RemittanceLine | None:
         allowed=amounts.get("eligible"),
         units=units,
         code=code_of(item["productOrService"]).text,
+        trace=_trace(item),
+        modifiers=tuple(code for m in item.each("modifier") for _, code, _ in codes_of(m)),
+        revenue=code_of(item["revenue"]).text,
+        remarks=() if adjustments else _remarks(item),
     )
 
 
-def _adjustments(item: Node, faults: _Faults) -> tuple[Adjustment, ...]:
+def _adjustments(item: Node, faults: Faults) -> tuple[Adjustment, ...]:
     """The adjustments of a line, or of the claim: entries with a reason. Remark codes stay with the one before them.
 
     Where no adjustment of group PR says it, a plain deductible, coinsurance or copay is the patient's (CARC 1, 2, 3).
@@ -230,6 +258,19 @@ def _adjustments(item: Node, faults: _Faults) -> tuple[Adjustment, ...]:
     return tuple(found)
 
 
+def _remarks(item: Node) -> tuple[str, ...]:
+    """Remark codes of a line on which nothing is adjusted."""
+    return tuple(dict.fromkeys(code for entry in item.each("adjudication") for code in _reasons(entry)[1]))
+
+
+def _trace(item: Node) -> str:
+    """Our number of the line as the answer repeats it (Da Vinci PAS: extension itemTraceNumber)."""
+    for extension in item.each("extension"):
+        if extension["url"].text.endswith("itemTraceNumber"):
+            return value_of(extension)["value"].text
+    return ""
+
+
 def _reasons(entry: Node) -> tuple[list[str], tuple[str, ...]]:
     """Adjustment reason codes and remark codes of an entry; a reason code without a system is taken as CARC."""
     reasons: list[str] = []
@@ -264,7 +305,7 @@ def _categories(entry: Node) -> frozenset[str]:
     return frozenset(found or {entry["category"]["text"].text.casefold()})
 
 
-def _paid(payment: Node, totals: dict[str, Node], faults: _Faults) -> Cents | None:
+def _paid(payment: Node, totals: dict[str, Node], faults: Faults) -> Cents | None:
     """What is paid for this claim: the payment, unless it carries adjustments of other matters; then the benefit total.
 
     R4: payment.adjustment is not related to the claim's adjudication, and payment.amount has it taken off.
@@ -279,7 +320,8 @@ def _paid(payment: Node, totals: dict[str, Node], faults: _Faults) -> Cents | No
     return None
 
 
-def _day(node: Node, faults: _Faults) -> date | None:
+def day_of(node: Node, faults: Faults) -> date | None:
+    """The day of a date or instant; None where there is none, with the fault told where it is unclear."""
     if not node:
         return None
     try:
@@ -289,7 +331,7 @@ def _day(node: Node, faults: _Faults) -> date | None:
         return None
 
 
-def _claim_named(content: Message, answer: Resource) -> str:
+def claim_named(content: Message, answer: Resource) -> str:
     """Our Claim.identifier as the answer names it: beside the reference, or in the Claim where the body holds it."""
     request = answer.node["request"]
     if request["identifier"]["value"].text:
@@ -298,7 +340,8 @@ def _claim_named(content: Message, answer: Resource) -> str:
     return identifier_value(found.node).text if found else ""
 
 
-def _patient_named(content: Message, answer: Resource) -> str:
+def patient_named(content: Message, answer: Resource) -> str:
+    """The patient's identifier as the answer names it: beside the reference, or in the Patient where the body holds it."""
     reference = answer.node["patient"]
     if reference["identifier"]["value"].text:
         return reference["identifier"]["value"].text
@@ -329,41 +372,4 @@ def _issues(outcome: Node) -> Iterator[str]:
 
 def _refusal(errors: tuple[str, ...], message: str) -> Remittance:
     read = Remittance(id="", claim="", decision=Decision.REFUSED, errors=errors, message=message)
-    return replace(read, id=f"OperationOutcome|{message}#{_digest(read)}")
-
-
-def _identity(node: Node, read: Remittance) -> str:
-    """`system|value` of the payer's identifier with a digest of what was decided.
-
-    The same adjudication delivered twice, under another resource id or instant, has one identity; another decision on
-    the same claim has another. Without an identifier the claim named, the resource or the message stands for it.
-    """
-    first = node.first("identifier")
-    if first["value"].text:
-        base = f"{first['system'].text}|{first['value'].text}"
-    elif read.claim:
-        base = f"claim|{read.claim}"
-    else:
-        base = f"ClaimResponse/{node['id'].text}" if node["id"].text else f"message|{read.message}"
-    return f"{base}#{_digest(read)}"
-
-
-def _digest(read: Remittance) -> str:
-    """SHA-256 of what was decided and paid, in one form; words, instants and resource ids play no part."""
-    parts = [
-        read.decision.value,
-        str(read.charge),
-        str(read.paid),
-        str(read.paid_on),
-        read.payment_number,
-        *read.errors,
-    ]
-    parts += [_text(a) for a in read.claim_adjustments]
-    for line in sorted(read.lines, key=lambda line: line.line):
-        parts.append(f"{line.line} {line.charge} {line.paid} {line.allowed} {line.units} {line.code}")
-        parts += [_text(a) for a in line.adjustments]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
-
-
-def _text(adjustment: Adjustment) -> str:
-    return f"{adjustment.group}-{adjustment.reason} {adjustment.amount} {' '.join(adjustment.remarks)}"
+    return replace(read, id=f"OperationOutcome|{message}#{digest(read)}")

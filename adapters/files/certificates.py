@@ -28,7 +28,7 @@ def certificate_ends(files: TlsFiles) -> dict[str, datetime]:
     """
     ends: dict[str, datetime] = {}
     for which, path in (("certificate", files.certificate), ("ca", files.ca)):
-        found, _ = _certificates(path)
+        found, _ = _certificates(path) if path else ([], "")
         if found:
             ends[which] = min(one.not_valid_after_utc for one in found)
     return ends
@@ -39,7 +39,7 @@ def certificate_problems(files: TlsFiles) -> Iterator[str]:
     own, unread = _certificates(files.certificate)
     if unread:
         yield f"{files.certificate}: {unread}"
-    _, unread = _certificates(files.ca)
+    _, unread = _certificates(files.ca) if files.ca else ([], "")
     if unread:
         yield f"{files.ca}: {unread}"
     try:
@@ -66,7 +66,7 @@ def certificate_problems(files: TlsFiles) -> Iterator[str]:
 
 def expiry_problems(files: TlsFiles, now: datetime) -> Iterator[str]:
     """Certificates that have ended, end within thirty days, or have not begun."""
-    for path in (files.certificate, files.ca):
+    for path in filter(None, (files.certificate, files.ca)):
         found, _ = _certificates(path)
         for one in found:
             end = one.not_valid_after_utc

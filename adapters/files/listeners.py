@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.files.rhythm import RhythmPart
 from adapters.model.listening import LARGEST_FRAME, Listening, TlsFiles
 
 _LONGEST_LIMIT = 1024 * 1024 * 1024
@@ -17,7 +18,7 @@ class _Part(BaseModel):
 
 
 class DoorPart(_Part):
-    """What a `[[feeds]]` entry says of its way in; see `model.site.Feed`."""
+    """What a `[[feeds]]` entry says of its way in, and of when it comes; see `model.site.Feed`."""
 
     sending_facilities: tuple[str, ...] = ()
     types: tuple[str, ...] = ()
@@ -25,6 +26,8 @@ class DoorPart(_Part):
     frame_bytes: int = Field(default=LARGEST_FRAME, ge=1024, le=_LONGEST_LIMIT)
     application_ack: Literal["never", "after-work"] = "never"
     batch_answer: Literal["one", "each"] = "one"
+    rhythm: RhythmPart | None = None
+    sequence_numbers: bool = False
 
 
 class _Tls(_Part):

@@ -63,7 +63,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], 
 
 def patient(record: PersonRecord) -> str:
     """The identifier by which people know the person, else the lane."""
-    return min((identifier.value for identifier in record.identifiers), default=record.person)
+    return min((identifier.value for identifier in record.goes_by), default=record.person)
 
 
 def _sources(why: Why) -> list[dict[str, str]]:
@@ -107,6 +107,8 @@ def charge_row(record: PersonRecord, on_file: ChargeOnFile) -> Row:
         "entity": charge.entity,
         "diagnoses": list(charge.diagnoses),
         "ndc": charge.ndc or None,
+        "ndc_quantity": None if charge.ndc_quantity is None else f"{charge.ndc_quantity:f}",
+        "ndc_unit": charge.ndc_unit or None,
         "price": charge.price,
         "status": on_file.status.value,
         "holds": [_hold(hold) for hold in holds],
@@ -132,7 +134,9 @@ def held_row(record: PersonRecord, hold: Hold) -> Row:
         "component": would.component.value if would else None,
         "entity": would.entity if would else None,
         "diagnoses": list(would.diagnoses) if would else [],
-        "ndc": None,
+        "ndc": would.ndc or None if would else None,
+        "ndc_quantity": f"{would.ndc_quantity:f}" if would and would.ndc_quantity is not None else None,
+        "ndc_unit": would.ndc_unit or None if would else None,
         "price": would.price if would else None,
         "status": "held",
         "holds": [_hold(hold)],

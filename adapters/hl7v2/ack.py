@@ -10,7 +10,7 @@ Nothing here quotes a message beyond its own MSH, and no value can end its field
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum
@@ -199,12 +199,18 @@ def acknowledge(
 
 
 def acknowledge_batch(
-    subject: Envelope | Unreadable, parts: Sequence[Envelope | Unreadable], *, now: datetime, control_id: str
+    subject: Envelope | Unreadable,
+    parts: Sequence[Envelope | Unreadable],
+    *,
+    now: datetime,
+    control_id: str,
+    expected: Callable[[Envelope | Unreadable], int | None] = lambda _part: None,
 ) -> bytes:
     """One batch of acknowledgements for a stored batch: BHS, an MSH and MSA for each message, BTS (section 2.10.3.3).
 
     BHS-12 repeats the control id of the batch. A message whose MSH cannot be acted on gets AE, one whose sender wants no
-    answer none; b"" where no message wants one. Control ids are `control_id` with a number behind it.
+    answer none; b"" where no message wants one. Control ids are `control_id` with a number behind it; `expected` gives
+    MSA-4 of each.
     """
     acks: list[bytes] = []
     for number, part in enumerate(parts, 1):
@@ -216,7 +222,8 @@ def acknowledge_batch(
         code = wants_accept(part, Verdict.ERROR if error else Verdict.STORED)
         if code is not None:
             own = f"{control_id[:14]}-{number}"
-            acks.append(acknowledge(part, code, now=now, control_id=own, error=error))
+            number_due = None if error else expected(part)
+            acks.append(acknowledge(part, code, now=now, control_id=own, error=error, expected_sequence=number_due))
     if not acks:
         return b""
     header = subject.header if isinstance(subject, Unreadable) else subject

@@ -3,8 +3,9 @@
 DFT^P03 and P11 give clinical events and coded charges (`charges`), registration patient, visit, coverage and guarantor
 (`registration`), merges the two identities (`identity`), SIU appointments (`schedule`), orders what is expected
 (`orders`), RAS and RDS the doses given and dispensed (`drugs`), MDM documents (`documents`), ORU what the dialect knows
-by its code (`results`). Whatever no reader took is named by an omission, so that nothing that came is lost from sight.
-Who speaks, what its words mean and where its elements stand is the feed's dialect (`rules.dialect`).
+by its code (`results`), REF and RPA what a payer authorized (`authorizations`). Whatever no reader took is named by an
+omission, so that nothing that came is lost from sight. Who speaks, what its words mean and where its elements stand is
+the feed's dialect (`rules.dialect`).
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from datetime import UTC, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from adapters.hl7v2.authorizations import read_authorizations
 from adapters.hl7v2.batch import split_batch
 from adapters.hl7v2.charges import read_charges
 from adapters.hl7v2.documents import read_documents
@@ -115,8 +117,7 @@ def _message(
     zone = ZoneInfo(feed.zone)
     speech = Speech(feed, dialect, message, zone, _said(envelope, segments, zone, received), prefix)
     pids = [s for s in segments if s.name == "PID"]
-    linked = pids[1] if len(pids) > 1 else None
-    parts = [_part(speech, envelope, part, strays, lines, linked) for part in _by_person(list(enumerate(segments, 1)))]
+    parts = [_part(speech, envelope, part, strays, lines, pids) for part in _by_person(list(enumerate(segments, 1)))]
     refused = tuple(part for part in parts if isinstance(part, Problem))
     if refused:
         return Refused(refused)
@@ -161,9 +162,9 @@ def _part(
     part: _Numbered,
     strays: frozenset[int],
     lines: dict[str, int],
-    linked: Segment | None,
+    pids: Sequence[Segment],
 ) -> Captured | Problem:
-    """What one person's part of a message says. `linked` is the second PID of the message, which A24 and A37 name."""
+    """What one person's part of a message says. `pids` are all of the message: A24 and A37 name two."""
     segments = [segment for number, segment in part if number not in strays]
     pid = next((segment for segment in segments if segment.name == "PID"), None)
     hint = PersonHint() if pid is None else person_hint(pid, speech.feed)
@@ -175,7 +176,7 @@ def _part(
     read = speech.dialect.states_people(envelope.message_type, trigger)
     if read:
         read_registration(gathered, segments)
-    read |= _read_type(gathered, segments, envelope.message_type, trigger, None if linked is pid else linked)
+    read |= _read_type(gathered, segments, envelope.message_type, trigger, _linked(pids, pid, trigger))
     if not read and pid is not None and envelope.message_type != "DFT":
         gathered.omit("not-used-yet", "MSH-9", _known_type(envelope.message_type, trigger))
     if envelope.message_type == "DFT":
@@ -183,6 +184,13 @@ def _part(
         read_charges(gathered, segments, each_its_own=trigger == "P11", cut=cut)
     _account_for_rest(gathered, part, strays)
     return Captured(hint, tuple(gathered.events), tuple(gathered.omissions))
+
+
+def _linked(pids: Sequence[Segment], pid: Segment | None, trigger: str) -> Segment | None:
+    """The other person of A24 and A37. That two are not one is told of both, for either may know that they were."""
+    if len(pids) > 1 and pid is pids[0]:
+        return pids[1]
+    return pids[0] if len(pids) > 1 and pid is pids[1] and SCOPES.get(trigger) == "unlink" else None
 
 
 def _read_type(
@@ -209,6 +217,8 @@ def _read_type(
             read_dispenses(gathered, segments)
         case "MDM":
             read_documents(gathered, segments, trigger)
+        case "REF" | "RPA":
+            read_authorizations(gathered, segments)
         case _ if message_type in _ORDERS:
             read_orders(gathered, segments)
         case _:

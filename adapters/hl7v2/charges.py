@@ -70,7 +70,9 @@ def _read(charge: Charge) -> None:
         return
     local, local_at = charge.read((dialect.local_code,))
     activity = dialect.activities.get(local.strip())
-    for position, kind in enumerate(activity.kinds if activity else ()):
+    if activity is not None and common.nets:  # what was done is taken back by its own number only
+        gathered.omit("credit-unmatched", place(ft1))
+    for position, kind in enumerate(activity.kinds if activity and not common.nets else ()):
         assert activity is not None  # noqa: S101 - tells the type checker what the loop says
         known = facts_of(charge, kind, activity.facts, local_at)
         names = {fact.name for fact in known}
@@ -137,6 +139,8 @@ def _coded(
         if common.amount is not None and len(lines) == 1:
             facts.append(common.amount)
         facts.append(speech.fact("type", ft1.text(6).strip().upper(), ft1.path(6)))
+        if common.nets:
+            facts.append(speech.fact("credit", "true", ft1.path(6)))
         facts += said_beside(charge)
         facts += facts_of(charge, CODED, (), "")
         names = {fact.name for fact in facts}

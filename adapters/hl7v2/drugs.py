@@ -1,7 +1,8 @@
 """RAS and RDS: doses of drugs given, refused and dispensed (v2.5.1 chapter 4, RXA 4.14.7, RXD 4.14.5, RXR 4.14.2).
 
 A dose is known by its order, counters, start and drug (`Dialect.administration`), so that a later report with RXA-21
-U or D restates it. What no rule charges yet is kept in full; waste, vials and pumps stand where the dialect says.
+U or D restates it. What it was (infusion, push, injection) is told when all reports of it are together
+(`charges.doses_told`); waste, vials and pumps stand where the dialect says.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from adapters.hl7v2.block import Block, blocks, facts_of
 from adapters.hl7v2.elements import Gathered, diagnoses, npi, number, place, span
 from adapters.hl7v2.segment import Segment
 from adapters.model.codes import is_procedure_code
-from adapters.model.event import Status
+from adapters.model.event import DOSE, Status
 from adapters.model.why import Fact
 from adapters.rules.location import Location
 
@@ -101,18 +102,30 @@ def drug_facts(block: Block, segment: Segment) -> list[Fact]:
 
 
 def route_facts(block: Block) -> list[Fact]:
-    """Route and site of the block's RXR."""
+    """Route, site and method of the block's RXR."""
     rxr = block.first("RXR")
     if rxr is None:
         return []
     said = (
-        (name, rxr.text(n).strip() or rxr.text(n, 2).strip(), rxr.path(n)) for name, n in (("route", 1), ("site", 2))
+        (name, rxr.text(n).strip() or rxr.text(n, 2).strip(), rxr.path(n))
+        for name, n in (("route", 1), ("site", 2), ("method", 4))
     )
     return [block.gathered.speech.fact(name, text, at) for name, text, at in said if text]
 
 
 ORDER_NUMBERS: Final = (("placer", (Location("ORC", 2, 1),)), ("filler_order", (Location("ORC", 3, 1),)))
 PLACES: Final = (("facility", (Location("PV1", 3, 4),)), ("visit", (Location("PV1", 19, 1),)))
+
+
+_RECURRING: Final = "R"
+"""PV1-2, table 0004: one account number for a series of visits, which therefore names none of them."""
+
+
+def _visit(block: Block) -> tuple[tuple[str, tuple[Location, ...]], ...]:
+    """Where the place and the visit stand; a recurring account is no visit, and its doses are those of their days."""
+    pv1 = block.first("PV1")
+    recurring = pv1 is not None and pv1.text(2).strip().upper() == _RECURRING
+    return PLACES[:1] if recurring else PLACES
 
 
 def read_facts(block: Block, wanted: Sequence[tuple[str, tuple[Location, ...]]]) -> list[Fact]:
@@ -150,6 +163,8 @@ def _administration(block: Block) -> None:
     start, end, unusable = span(speech.written(rxa.text(3)), speech.written(rxa.text(4)))
     if unusable:
         gathered.omit("ill-formed-date", rxa.path(4))
+    if end is not None and not end.has_time:
+        end = None  # a day is no stop time
     if start is None or start.day is None:
         gathered.omit("ill-formed-date" if rxa.text(3) else "no-date", rxa.path(3))
         return
@@ -163,8 +178,14 @@ def _administration(block: Block) -> None:
             gathered.omit("unknown-value", rxa.path(n))
     refused = completion in ("refused", "not-given") or (not completion and bool(rxa.text(18)))
     own = facts_of(block, "administration")
-    facts = [*own, *drug_facts(block, rxa), *route_facts(block), *read_facts(block, (*ORDER_NUMBERS, *PLACES))]
-    said = (("completion", completion, 20), ("action", action, 21), ("reason", rxa.text(18).strip(), 18))
+    facts = [*own, *drug_facts(block, rxa), *route_facts(block), *read_facts(block, (*ORDER_NUMBERS, *_visit(block)))]
+    times = "unusable" if unusable else "" if start.has_time else "date-only"
+    said = (
+        ("completion", completion, 20),
+        ("action", action, 21),
+        ("reason", rxa.text(18).strip(), 18),
+        ("times", times, 4 if unusable else 3),
+    )
     facts += [speech.fact(name, value, rxa.path(n)) for name, value, n in said if value]
     counter = number(rxa.text(2))
     if counter is not None and counter.isdigit():
@@ -184,9 +205,16 @@ def _administration(block: Block) -> None:
         end=None if end is None else speech.instant(end),
         day=start.day,
         status=Status.WITHDRAWN if action == "delete" else Status.NOT_DONE if refused else Status.DONE,
-        keys=order_keys(facts),
+        keys=(*order_keys(facts), *_own_keys(block)),
         facts=(*own, *(fact for fact in facts[len(own) :] if fact.name not in told)),
     )
+
+
+def _own_keys(block: Block) -> tuple[str, ...]:
+    """The identities that the dialect reads of a dose, such as `part` of one that was interrupted."""
+    rules = (rule for rule in block.gathered.speech.dialect.keys if rule.kinds and rule.concerns(DOSE))
+    said = ((rule.name, block.read(rule.sources)[0].strip()) for rule in rules)
+    return tuple(f"{name}:{value}" for name, value in said if value)
 
 
 def read_dispenses(gathered: Gathered, segments: Sequence[Segment]) -> None:

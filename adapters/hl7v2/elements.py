@@ -22,7 +22,8 @@ from adapters.hl7v2.segment import NULL_TEXT, Segment
 from adapters.hl7v2.syntax import Separators
 from adapters.hl7v2.values import Timestamp, parse_number, parse_ts
 from adapters.model.codes import icd10cm
-from adapters.model.event import FACTS, Event, Omission, Status, problems_of
+from adapters.model.event import Event, Omission, Status, problems_of
+from adapters.model.facts import FACTS
 from adapters.model.site import Feed
 from adapters.model.why import Fact, Source
 from adapters.rules.dialect import Dialect

@@ -44,9 +44,16 @@ def read_merge(gathered: Gathered, segments: Sequence[Segment], trigger: str, ot
         return
     new = [(identifier, at) for identifier, at in found if identifier != survivor[0]]
     for identifier, at in new:
-        _emit(gathered, pid, survivor[0], identifier, at, trigger)
+        _emit(gathered, pid, survivor[0], identifier, at, trigger, _visit(gathered, segments, scope))
     if not new:
         gathered.omit("context", place(mrg), "merge")
+
+
+def _visit(gathered: Gathered, segments: Sequence[Segment], scope: str) -> tuple[Fact, ...]:
+    """The number that a merged or moved visit goes by now (PV1-19)."""
+    pv1 = next((s for s in segments if s.name == "PV1"), None)
+    number = pv1.text(19).strip() if pv1 is not None and scope == "visit" else ""
+    return (gathered.speech.fact("visit", number, pv1.path(19)),) if pv1 is not None and number else ()
 
 
 def _merged(gathered: Gathered, mrg: Segment, scope: str) -> list[tuple[Identifier, str]]:
@@ -66,7 +73,15 @@ def _merged(gathered: Gathered, mrg: Segment, scope: str) -> list[tuple[Identifi
     return [(identifier, mrg.path(1, r)) for identifier, r in medical or known]
 
 
-def _emit(gathered: Gathered, pid: Segment, survivor: Identifier, merged: Identifier, at: str, trigger: str) -> None:
+def _emit(
+    gathered: Gathered,
+    pid: Segment,
+    survivor: Identifier,
+    merged: Identifier,
+    at: str,
+    trigger: str,
+    surviving: Sequence[Fact] = (),
+) -> None:
     speech = gathered.speech
     facts: list[Fact] = [
         speech.fact("scope", SCOPES[trigger], "MSH-9"),
@@ -76,6 +91,7 @@ def _emit(gathered: Gathered, pid: Segment, survivor: Identifier, merged: Identi
         speech.fact("merged.system", merged.system, at),
         speech.fact("merged.value", merged.value, at),
     ]
+    facts += surviving
     born = speech.stamp(pid.text(7))
     if born is not None and born.day is not None:
         facts.append(speech.fact("birth_date", born.day.isoformat(), pid.path(7)))

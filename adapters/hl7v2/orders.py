@@ -44,6 +44,11 @@ _PLANNED: Final = (("OBR", 36), ("TQ1", 7), ("RXG", 3), ("RXE", 1), ("ORC", 7))
 _TIMINGS: Final = frozenset({("RXG", 3), ("RXE", 1), ("ORC", 7)})
 
 
+_INTERVALS: Final = (("TQ1", 3, 1), ("RXG", 3, 2), ("RXE", 1, 2), ("ORC", 7, 2))
+_ONCE: Final = frozenset({"ONCE", "1X", "ONE TIME", "X1"})
+"""Intervals of an order that is of one dose (v2.5.1 4.3.2: `Once`, one time only)."""
+
+
 def read_orders(gathered: Gathered, segments: Sequence[Segment]) -> None:
     """Each ORC of the message."""
     for block in blocks(gathered, segments, "ORC"):
@@ -76,6 +81,8 @@ def _order(block: Block) -> None:
     if when is not None and when.day is not None:
         start, day = speech.instant(when), when.day
         facts.append(speech.fact("scheduled", start.isoformat(), at))
+    if repeated := _repeats(block):
+        facts.append(speech.fact("repeats", "true", repeated))
     names = [fact.name for fact in facts]
     gathered.emit(
         "order",
@@ -120,6 +127,15 @@ def _by(block: Block, orc: Segment) -> list[Fact]:
         if provider is not None:
             return [block.gathered.speech.fact("ordered_by", *provider)]
     return []
+
+
+def _repeats(block: Block) -> str:
+    """Where the order says that it is of several doses (TQ1-3, component 2 of a quantity and timing); empty for one dose."""
+    for name, n, component in _INTERVALS:
+        text, at = block.read((Location(name, n, component),))
+        if text.strip() and text.strip().upper() not in _ONCE:
+            return at
+    return ""
 
 
 def _planned(block: Block) -> tuple[Timestamp | None, str]:

@@ -1,8 +1,8 @@
 """Which feeds are silent, and where a feed left something out: gaps in MSH-13, FT1-1 and the counts of batches.
 
-The standard's sequence number protocol (v2.5.1 section 2.10.1): MSH-13 of 0 starts a session, -1 asks to begin anew,
-else each message has one more than the last. FT1-1 numbers the charges of one message from 1. BTS-1 counts the
-messages of a batch. What is missing is told with the last control id, so that the sender can find it.
+The standard's sequence number protocol (v2.5.1 section 2.10.1): MSH-13 of 0 starts a session and asks which number comes
+next, -1 asks to begin anew, else each message has one more than the last. FT1-1 numbers the charges of one message from
+1. BTS-1 counts the messages of a batch. What is missing is told with the last control id, so that the sender can find it.
 """
 
 from __future__ import annotations
@@ -96,36 +96,55 @@ def _charge_gaps(message: Message) -> Iterator[str]:
 def silence(
     feed: str, rhythm: Rhythm, zone: ZoneInfo, last: Heard | None, watched_since: datetime, now: datetime
 ) -> Gap | None:
-    """The feed's silence at `now`, None while it keeps its rhythm. `watched_since` stands in for a feed never heard."""
+    """The feed's silence at `now`, None while it keeps its rhythm. What was missed before `watched_since` is nobody's
+    fault: its time begins with that.
+    """
     since = watched_since if last is None else last.at
-    due = rhythm.expected_by(since, zone)
+    due = rhythm.expected_by(max(since, watched_since), zone)
     if due is None or now < due:
         return None
-    told = "nothing was ever received" if last is None else "nothing since"
+    told = "nothing was ever received" if last is None else f"nothing since {since.isoformat()}"
     return Gap(feed, "silent", since, "" if last is None else last.control, f"{told}; expected by {due.isoformat()}")
 
 
 def gaps(feed: str, receipts: Sequence[Heard]) -> tuple[Gap, ...]:
     """What the receipts of one feed, in order of receipt, leave out. The first is only compared with the next: give the
-    last one of the stretch before with each stretch. A repeated number is a resend, no gap.
+    last one of the stretch before with each stretch, its numbers being what `standing` makes of all so far. A repeated
+    number is a resend, no gap; after the start of a session (0) a sender may count from 1 again.
     """
     found: list[Gap] = []
     number: int | None = None
+    started = False
     control = ""
     for one in receipts:
         for sequence in one.sequences:
+            if sequence == 0:
+                started = True
+                continue
             if sequence > 0 and number is not None and sequence > number + 1:
                 words = f"MSH-13 goes from {number} to {sequence}"
                 found.append(Gap(feed, "sequence-gap", one.at, control, words))
-            elif sequence > 0 and number is not None and sequence < number:
+            elif sequence > 0 and number is not None and sequence < number and not started:
                 words = f"MSH-13 goes back from {number} to {sequence}"
                 found.append(Gap(feed, "sequence-back", one.at, control, words))
-            number = None if sequence < 0 else sequence
+            number, started = (None if sequence < 0 else sequence), False
         found += [Gap(feed, "charge-gap", one.at, one.control, f"{at} skips a number") for at in one.charge_gaps]
         if one.batch_short:
             found.append(Gap(feed, "batch-count", one.at, one.control, "a trailer counts other than what came"))
         control = one.control or control
     return tuple(found)
+
+
+def standing(sequences: Sequence[int]) -> tuple[int, ...]:
+    """What of all numbers so far matters for those to come: the last one, and whether a session was started since."""
+    number: tuple[int, ...] = ()
+    started: tuple[int, ...] = ()
+    for sequence in sequences:
+        if sequence == 0:
+            started = (0,)
+        else:
+            number, started = ((sequence,) if sequence > 0 else ()), ()
+    return number + started
 
 
 def item_of(gap: Gap, opened: datetime) -> WorkItem:

@@ -41,6 +41,8 @@ class Common:
     units: Fact | None
     amount: Fact | None
     facts: tuple[Fact, ...]
+    nets: bool = False
+    """Whether it is a credit that takes units away from other charges of its code and date."""
 
 
 def common_of(charge: Charge, *, credit: bool) -> Common | None:
@@ -60,9 +62,10 @@ def common_of(charge: Charge, *, credit: bool) -> Common | None:
         return None
     units, below_zero = _units(charge)
     amount, owed = _amount(charge, units)
-    withdrawn = credit or below_zero or owed
+    nets = "netting" in dialect.credits and (credit or below_zero or owed)
+    withdrawn = (credit or below_zero or owed) and not nets
     named = charge.read((dialect.original,))[0] if withdrawn and dialect.original else ""
-    if credit and not named and "same-transaction" not in dialect.credits:
+    if credit and not nets and not named and "same-transaction" not in dialect.credits:
         gathered.omit("credit-unmatched", place(ft1))
         return None
     gathered.about = line_of(charge, named)
@@ -78,6 +81,7 @@ def common_of(charge: Charge, *, credit: bool) -> Common | None:
         units=units,
         amount=amount,
         facts=tuple(_shared_facts(charge)),
+        nets=nets,
     )
 
 

@@ -68,10 +68,22 @@ class Charge:
     """F2 international unit, GR gram, ME milligram, ML millilitre, UN vial."""
     rendering: str = ""
     """NPI of who performed it, empty when no report says."""
+    ordering: str = ""
+    """NPI of who ordered it, empty when no report says."""
+    revenue: str = ""
+    """Revenue code (four digits) for the facility's claim, from the charge master, the report or the site file."""
+    visit: str = field(default="", compare=False)
+    """The number of the visit it was registered on, empty when no report says."""
+    series: str = field(default="", compare=False)
+    """What the site gathers its services under: the account of a series or a cycle of treatment; empty for none."""
+    served: str = field(default="", compare=False)
+    """What puts lines of one date in order: when it was done, then when it was reported; empty where nobody says."""
     coverage: str = field(default="", compare=False)
     """Id of the coverage that the line is billed to, assigned by the screening on the date of service."""
     authorization: str = field(default="", compare=False)
     """Number of the prior authorization that covers the line, where its payer wants one; assigned by the screening."""
+    narrative: str = ""
+    """What was given in words, of a drug whose code does not say it; empty for all others."""
 
     @property
     def amount(self) -> Cents:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from adapters.errors import Forbidden
 from adapters.model.money import Cents
+from adapters.model.remittance import Adjustment
 
 
 class ClaimType(StrEnum):
@@ -16,6 +18,16 @@ class ClaimType(StrEnum):
 
     PROFESSIONAL = "professional"
     INSTITUTIONAL = "institutional"
+
+
+LINES: Final = {ClaimType.PROFESSIONAL: 50, ClaimType.INSTITUTIONAL: 999}
+"""Service lines a claim may have (837P/I of 5010, medical-oncology-and-revenue-cycle.md 4.1, C-T)."""
+DIAGNOSES: Final = {ClaimType.PROFESSIONAL: 12, ClaimType.INSTITUTIONAL: 25}
+"""Diagnoses a claim may have (the same)."""
+AUTHORIZATIONS: Final = "|"
+"""What stands between the numbers of several prior authorizations of one claim."""
+POINTERS: Final = 4
+"""Diagnoses that a line of a professional claim may point at (the same); a line of ours never names more."""
 
 
 class ClaimState(StrEnum):
@@ -121,10 +133,18 @@ class ClaimLine:
     """Pointers: 1-based positions in the claim's diagnoses, at most four."""
     component: str
     rendering: str = ""
+    ordering: str = ""
+    """NPI of who ordered the service, where a report says (837P loop 2420E)."""
     place: str = ""
     """Place of service of the line (two digits), empty on institutional claims."""
     revenue: str = ""
     ndc: str = ""
+    ndc_quantity: Decimal | None = None
+    """How much of the drug the line is for, in `ndc_unit`; None where the payer's unit or the volume is not known."""
+    ndc_unit: str = ""
+    """F2, GR, ME, ML or UN."""
+    narrative: str = ""
+    """What the line is in words, where its code does not say it (837P SV101-7)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +156,28 @@ class Party:
     npi: str = ""
     tin: str = ""
     taxonomy: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorLine:
+    """What an earlier payer decided about one line (837 loop 2430: SVD and CAS)."""
+
+    line: int
+    paid: Cents
+    adjustments: tuple[Adjustment, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PriorPayer:
+    """An earlier payer's adjudication, which a later payer's claim restates (837 loops 2320, 2330B and 2430)."""
+
+    payer: Party
+    member: str
+    paid: Cents
+    lines: tuple[PriorLine, ...]
+    claim_number: str = ""
+    """The payer's own number of its claim."""
+    adjudicated_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,12 +204,23 @@ class Claim:
     """The payer's number of the claim that this one replaces or voids."""
     relationship: str = "self"
     authorization: str = ""
+    """Number of its prior authorization; several, where a payer takes them on one claim, with AUTHORIZATIONS between."""
+    dropped: tuple[str, ...] = ()
+    """Diagnoses that had no place on it, the lowest in rank; no line of it cites them."""
     cycle: str = ""
     """The billing cycle that made it, e.g. `2026-W01`; with entity and coverage it says why these lines stand together."""
     family: str = field(default="", repr=False)
     given: str = field(default="", repr=False)
     birth_date: date | None = field(default=None, repr=False)
     sex: str = ""
+    sequence: int = 1
+    """Place of its payer in the order of benefits: 1 primary, 2 secondary, 3 tertiary (837 SBR01)."""
+    follows: str = ""
+    """Of a later payer's claim: our claim to the first payer, whose lines it repeats and to which its answer is posted."""
+    prior: tuple[PriorPayer, ...] = ()
+    """What the payers before this one decided, the first first."""
+    condition_codes: tuple[str, ...] = ()
+    """Why a claim was changed or cancelled, where the payer asks for it (Medicare's D0 to E0)."""
 
     @property
     def total(self) -> Cents:

@@ -20,6 +20,8 @@ UCUM = "http://unitsofmeasure.org"
 
 _LEVEL_II = re.compile(r"[A-VX][0-9]{4}")
 _LEVEL_I = re.compile(r"[0-9]{4}[0-9FTU]")
+_BEFORE_NPI = "80840"
+"""What stands before an NPI when its check digit is reckoned (medical-oncology-and-revenue-cycle.md 8 N1)."""
 
 
 def system_of(code: str) -> str:
@@ -36,3 +38,14 @@ def icd10cm(code: str) -> str:
     """An ICD-10-CM code with its point: feeds send `C50412` and `C50.412` for the same thing."""
     plain = code.strip().upper().replace(".", "")
     return plain if len(plain) <= 3 else f"{plain[:3]}.{plain[3:]}"
+
+
+def is_npi(number: str) -> bool:
+    """Whether ten digits beginning with 1 or 2 bear the right check digit: Luhn over 80840 and the number (N1, C-C)."""
+    if len(number) != 10 or not (number.isascii() and number.isdigit()) or number[0] not in "12":
+        return False
+    total = 0
+    for place, digit in enumerate(reversed(_BEFORE_NPI + number)):
+        value = int(digit) * (2 if place % 2 else 1)
+        total += value - 9 if value > 9 else value
+    return total % 10 == 0

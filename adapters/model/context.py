@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Protocol
 
-from adapters.model.coverage import Authorization, Coverage
-from adapters.model.site import Facility, Payer, Site
+from adapters.model.coverage import Authorization, Coverage, Eligibility
+from adapters.model.site import Enrolment, Facility, Payer, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +29,17 @@ class Context:
         return self.words[f"option.{name}"]
 
 
+@dataclass(frozen=True, slots=True)
+class Enrolled:
+    """How a provider stands with a payer on a day of service."""
+
+    may_bill: bool
+    enrolment: Enrolment | None = None
+    """The one that says so; of a provider who may not bill, the one that begins next, or None for none at all."""
+    since: date | None = None
+    """First day that may be billed under it; None: from ever."""
+
+
 class Contexts(Protocol):
     """The contexts of one person."""
 
@@ -45,6 +56,18 @@ class Contexts(Protocol):
     @property
     def authorizations(self) -> tuple[Authorization, ...]:
         """The person's prior authorizations."""
+        ...
+
+    def answered(self, coverage: Coverage, day: date) -> Eligibility | None:
+        """What the payer answered last about the coverage and the day, None where nobody asked."""
+        ...
+
+    def enrolled(self, npi: str, payer: str, day: date, bill_back_days: int) -> Enrolled:
+        """How a provider stands with a payer on a day of service."""
+        ...
+
+    def ranked(self, day: date) -> tuple[Coverage, ...]:
+        """The coverages in force on the day in the order of benefits, the first payer first."""
         ...
 
     def of(self, day: date, facility: Facility) -> Context:

@@ -20,10 +20,31 @@ class Coverage:
     relationship: str = "self"
     group: str = ""
     source_message: str = ""
+    employer_size: int | None = None
+    """How many work for the employer of a group plan; None where nobody said it."""
+    basis: str = ""
+    """Why a group plan covers the person: `current-employment`, `retiree`, `cobra`; empty where nobody said it."""
 
     def holds_on(self, day: date) -> bool:
         """Whether the coverage is in force on the day; both end days are inside."""
         return (self.start is None or self.start <= day) and (self.end is None or day <= self.end)
+
+
+@dataclass(frozen=True, slots=True)
+class Eligibility:
+    """What a payer answered about a member and a day: whether the insurance is in force."""
+
+    payer: str
+    """The site's id of the payer, or the feed's own text."""
+    member: str
+    """Empty: the answer names none, and is about every coverage of the payer."""
+    day: date
+    active: bool
+    source_message: str = ""
+
+    def concerns(self, coverage: Coverage) -> bool:
+        """Whether it is about the coverage."""
+        return self.payer == coverage.payer and self.member in ("", coverage.member)
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,12 +31,15 @@ class Occurrence(Told):
     facts: tuple[Fact, ...]
     reports: tuple[Event, ...]
     end: datetime | None = None
+    primary: Event = field(init=False, compare=False, repr=False)
+    """The report that counts."""
     by_name: Mapping[str, Fact] = field(init=False, compare=False, repr=False)
     """The first fact of each name: rules ask many times."""
     told: tuple[Fact, ...] = field(init=False, compare=False, repr=False)
     """The occurrence as a fact, by each report of it in their order: what every outcome of it rests on."""
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "primary", self.reports[0])
         object.__setattr__(self, "by_name", {fact.name: fact for fact in reversed(self.facts)})
         said = f"{self.kind} on {self.day.isoformat()}"
         object.__setattr__(self, "told", tuple(Fact("event", said, report.source) for report in self.reports))
@@ -54,11 +57,6 @@ class Occurrence(Told):
     def happened(self) -> bool:
         """Whether it was delivered: neither withdrawn nor not done."""
         return self.status is Status.DONE
-
-    @property
-    def primary(self) -> Event:
-        """The report that counts."""
-        return self.reports[0]
 
     @property
     def named(self) -> Fact:
@@ -85,6 +83,10 @@ class Episode:
     by_kind: Mapping[str, tuple[tuple[int, Occurrence], ...]] = field(init=False, compare=False, repr=False)
     """Those that were delivered, by kind, each with its place in the order of time: derivations ask many times."""
 
+    _asked: dict[tuple[str, ...], tuple[Occurrence, ...]] = field(
+        init=False, compare=False, repr=False, default_factory=dict
+    )
+
     def __post_init__(self) -> None:
         found: dict[str, list[tuple[int, Occurrence]]] = {}
         for place, one in enumerate(self.occurrences):
@@ -94,6 +96,12 @@ class Episode:
 
     def of(self, *kinds: str) -> tuple[Occurrence, ...]:
         """The occurrences of these kinds that were delivered, in order of time."""
+        known = self._asked.get(kinds)
+        if known is None:
+            known = self._asked[kinds] = self._of(kinds)
+        return known
+
+    def _of(self, kinds: tuple[str, ...]) -> tuple[Occurrence, ...]:
         found = [placed for kind in kinds for placed in self.by_kind.get(kind, ())]
         if len(kinds) > 1:
             found.sort(key=_place)

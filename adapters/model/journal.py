@@ -22,6 +22,10 @@ class JournalKind(StrEnum):
     """A rule set or table edition put in force, by digest."""
     SITE = "site"
     """Site settings put in force, by digest."""
+    EHR = "ehr"
+    """How far an EHR was asked, or that it told us of news: what is fetched then is a message."""
+    FEED = "feed"
+    """What was heard of a feed until when: that it is silent, speaks again, left something out."""
     TICK = "tick"
     """The clock reached an instant on which something fell due."""
 

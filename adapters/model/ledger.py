@@ -26,7 +26,11 @@ class Account(StrEnum):
     """Refused by the payer and open: neither written off nor the patient's."""
     PATIENT_PAYMENT = "patient-payment"
     INTEREST = "interest"
+    """Interest that a payer paid: positive is received, negative was taken back."""
     RECOUPMENT = "recoupment"
+    """Kept back out of a payment: positive was taken now for something else, negative is carried to a later payment."""
+    PROVIDER_LEVEL = "provider-level"
+    """The other side of interest and recoupment: no claim's money, so never a claim's receivable."""
 
 
 @dataclass(frozen=True, slots=True)

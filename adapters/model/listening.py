@@ -17,7 +17,10 @@ LARGEST_FRAME: Final = 32 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class TlsFiles:
-    """Paths of PEM files: our certificate with its chain, its key, and the CAs whose clients may connect."""
+    """Paths of PEM files: our certificate with its chain, its key, and the CAs whose clients may connect.
+
+    An empty `ca`, which HTTPS alone may have, asks clients for no certificate.
+    """
 
     certificate: str
     key: str

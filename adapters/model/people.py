@@ -34,8 +34,10 @@ class PersonHint:
 
     identifiers: tuple[Identifier, ...] = ()
     reference: str = ""
+    lane: str = ""
+    """The lane itself, as a decision about something on file names it; it outranks the others."""
 
     @property
     def known(self) -> bool:
         """Whether there is anything to find a person by."""
-        return bool(self.identifiers or self.reference)
+        return bool(self.identifiers or self.reference or self.lane)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
+from typing import Final
 
 from adapters.model.charge import Charge, Finding, Hold, Skip
 from adapters.model.claim import ClaimEvent, ClaimOnFile
 from adapters.model.event import Event, Omission
 from adapters.model.ledger import Entry
+from adapters.model.money import Cents
 from adapters.model.people import Identifier, PersonHint
-from adapters.model.remittance import Remittance, Unread
+from adapters.model.remittance import Payment, Remittance, Unread
 from adapters.model.work import WorkItem
 
 
@@ -51,6 +53,22 @@ class Due:
     not_before: datetime
 
 
+OMITTED: Final = "omitted:"
+"""Prefix of the event field of a skip that names a part of a message which gave no event."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What of a person's record came under the identifiers of one lane, where several lanes are one person."""
+
+    lane: str
+    identifiers: tuple[Identifier, ...] = ()
+    events: tuple[str, ...] = ()
+    """Ids of events, in the order in which they came."""
+    omissions: tuple[str, ...] = ()
+    """What the skips are of that name a part of a message which gave no event."""
+
+
 @dataclass(frozen=True, slots=True)
 class PersonRecord:
     """One person's record."""
@@ -67,6 +85,21 @@ class PersonRecord:
     entries: tuple[Entry, ...] = ()
     work: tuple[WorkItem, ...] = ()
     due: tuple[Due, ...] = ()
+    parts: tuple[Part, ...] = ()
+    """The lanes that are this one person, its own first; none where it is the only one (`model.union`)."""
+    root: str = ""
+    """The lane in which the person's record is kept, where it is another: this is a share of that record."""
+
+    @property
+    def lanes(self) -> tuple[str, ...]:
+        """All lanes of the person, its own first."""
+        return tuple(part.lane for part in self.parts) or (self.person,)
+
+    @property
+    def goes_by(self) -> tuple[Identifier, ...]:
+        """The identifiers that the person goes by: where records were put together, those of the survivor."""
+        surviving = self.parts[0].identifiers if self.parts else ()
+        return surviving or self.identifiers
 
     def claim(self, id: str) -> ClaimOnFile | None:
         """The claim of that id, or None."""
@@ -87,6 +120,8 @@ class Captured:
     person: PersonHint
     events: tuple[Event, ...] = ()
     omissions: tuple[Omission, ...] = ()
+    payment: Payment | None = None
+    """What a payer's payment says of no claim; then the person is the payer, whose own lane keeps it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +147,8 @@ class Reading:
     at: datetime
     captured: Captured | None = None
     news: SubmissionNews | None = None
+    lane: str = ""
+    """The lane of the identifiers that it names, where several are one person; else the record's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +159,8 @@ class Parked:
     reason: str
     detail: str = ""
     problems: tuple[str, ...] = field(default=())
+    amount: Cents = 0
+    """The money that waits with it, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,23 @@
-"""What a payer answered, read into our words: carries all that an 835 claim payment would."""
+"""What a payer answered, read into our words: carries all that an 835 would. Where each segment stands:
+
+| 835 (5010)                      | here |
+|---------------------------------|------|
+| BPR02, BPR16, TRN02             | `Payment.amount`, `.day`, `.number` |
+| N1 PR, N1 PE                    | `Payment.payer`, `.payee`; `Remittance.payer` |
+| PLB                             | `ProviderAdjustment` |
+| CLP01, CLP07                    | `Remittance.claim`, `.payer_claim_number` |
+| CLP02                           | `.status`; 22 is `.reversal`, 19 to 21 say `.forwarded_to` with NM1 TT |
+| CLP03, CLP04, CLP05             | `.charge`, `.paid`, `.patient_share` |
+| CLP06, CLP09                    | `.filing`, `.frequency` |
+| CAS of the claim, of a line     | `.claim_adjustments`, `RemittanceLine.adjustments` |
+| NM1 QC / IL, NM1 74             | `.patient`, `.corrected_member` |
+| MIA, MOA, LQ HE                 | `.remarks`, `RemittanceLine.remarks`, `Adjustment.remarks` |
+| DTM 050                         | `.received_on` |
+| AMT of the claim, of a line     | `.amounts`, `RemittanceLine.amounts`; B6 is `.allowed` |
+| SVC01, SVC04, SVC06             | `RemittanceLine.code` `.modifiers`, `.revenue`, `.billed_code` |
+| SVC02, SVC03, SVC05, SVC07      | `.charge`, `.paid`, `.units`, `.billed_units` |
+| DTM 472, REF 6R                 | `.day`, `.trace` |
+"""
 
 from __future__ import annotations
 
@@ -41,6 +60,16 @@ class RemittanceLine:
     units: int | None = None
     code: str = ""
     trace: str = ""
+    """Our own number of the line, as the answer repeats it."""
+    modifiers: tuple[str, ...] = ()
+    revenue: str = ""
+    billed_code: str = ""
+    """What was billed, where the payer decided about another code."""
+    billed_units: int | None = None
+    day: date | None = None
+    remarks: tuple[str, ...] = ()
+    amounts: tuple[tuple[str, Cents], ...] = ()
+    """Other amounts by their qualifier: they inform, and are no part of any sum."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +93,50 @@ class Remittance:
     disposition: str = ""
     errors: tuple[str, ...] = ()
     reversal: bool = False
+    payer: str = ""
+    """Id of the payer that decided, where it is not the claim's own: a later payer to whom the claim was forwarded."""
+    forwarded_to: str = ""
+    """The payer to whom this one has sent the claim on (CLP02 19 to 21), empty where it has not."""
     message: str = ""
     """Journal id of the answer."""
+    status: str = ""
+    patient_share: Cents | None = None
+    filing: str = ""
+    frequency: str = ""
+    corrected_member: str = ""
+    remarks: tuple[str, ...] = ()
+    received_on: date | None = None
+    amounts: tuple[tuple[str, Cents], ...] = ()
+    matched_by: str = ""
+    """The person who said that it is this claim's, where what the answer names does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderAdjustment:
+    """Money of a payment that no claim of it explains (PLB): positive lowers the payment, negative raises it."""
+
+    code: str
+    amount: Cents
+    reference: str = ""
+    """The payer's number of what it is for; it may be a claim of another payment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Payment:
+    """One payment of a payer for many claims: `amount` = sum of `claims` - sum of `adjustments`, or nothing posts."""
+
+    number: str
+    """The payer's number of the payment, by which the bank names the deposit."""
+    payer: str
+    """The site's id of the payer."""
+    amount: Cents
+    claims: tuple[tuple[str, Cents], ...] = ()
+    """What it pays for each answer: the answer's name in it, and the amount."""
+    adjustments: tuple[ProviderAdjustment, ...] = ()
+    day: date | None = None
+    payee: str = ""
+    message: str = ""
+    """Journal id of what brought it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,11 @@ from enum import StrEnum
 
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
+from adapters.model.ehr import Ehr
+from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME, Listening
+from adapters.model.rhythm import Rhythm
+from adapters.model.web import Client, WebListening
 
 
 class Setting(StrEnum):
@@ -59,25 +63,6 @@ class Facility:
 
 
 @dataclass(frozen=True, slots=True)
-class PayerEndpoint:
-    """How a payer's FHIR endpoint is spoken to. Nothing here is a secret; secrets are file references."""
-
-    base_url: str = ""
-    call: str = "submit"
-    """`submit` (Claim/$submit) or `create` (conditional create on Claim.identifier)."""
-    body: str = "claim"
-    """`claim`, or `bundle` with the claim first."""
-    idempotent: bool = False
-    """Whether repeating the call with the same bytes was shown to be harmless (design idea 6)."""
-    timeout_seconds: float = 15.0
-    attempts: int = 4
-    """Calls in all that one submission may make while the payer certainly did not take it (429, 503, refused connection)."""
-    poll_after_seconds: int = 900
-    search_delay_seconds: int = 86400
-    """After how long a search that finds nothing is evidence of absence."""
-
-
-@dataclass(frozen=True, slots=True)
 class DatedOptions:
     """Options that hold for dates of service from a day on, over what held before."""
 
@@ -113,6 +98,19 @@ class Payer:
 
 
 @dataclass(frozen=True, slots=True)
+class Enrolment:
+    """That a provider may bill a payer, from a day on; both end days are inside."""
+
+    npi: str
+    payer: str
+    """Id of the payer; empty: every payer."""
+    start: date | None = None
+    end: date | None = None
+    filed: date | None = None
+    """When the application that was approved was filed, where it limits how far back may be billed."""
+
+
+@dataclass(frozen=True, slots=True)
 class Family:
     """A service family's charging mode from a day on, at one facility or everywhere (empty)."""
 
@@ -143,6 +141,8 @@ class Feed:
     """The site's name of the authority whose MRN this feed sends where it names none we know."""
     person_aliases: Mapping[str, str] = field(default_factory=dict)
     """Assigning authority or identifier system as sent → the site's name of it."""
+    payer: str = ""
+    """Id of the payer whose answers it brings (ClaimResponse, PaymentReconciliation, also as notifications); empty: none."""
     sending_facilities: tuple[str, ...] = ()
     """Allowed MSH-4, empty for any."""
     types: tuple[str, ...] = ()
@@ -154,6 +154,10 @@ class Feed:
     application_ack: str = "never"
     """The application acknowledgement that an enhanced-mode sender asks for beside its commit acknowledgement: `never`,
     or `after-work`: on the same connection, once the message has been worked or parked."""
+    rhythm: Rhythm | None = None
+    """When it is expected to speak; None where nothing is promised."""
+    sequence_numbers: bool = False
+    """Whether it numbers its messages in MSH-13 (v2.5.1 section 2.10.1): then gaps are told, and MSA-4 is given."""
     batch_answer: str = "one"
     """A batch gets `one` acknowledgement, or a batch of them, one for `each` message."""
 
@@ -188,7 +192,17 @@ class Site:
     dated_options: tuple[DatedOptions, ...] = ()
     people: Mapping[str, str] = field(default_factory=dict)
     """NPI → role (radiation-oncologist, nurse-practitioner, medical-physicist), for exams and reviews."""
+    enrolments: tuple[Enrolment, ...] = ()
+    """Who may bill whom, from when; asked where a payer's option `edits.enrolment` is on."""
+    revenue: Mapping[str, str] = field(default_factory=dict)
+    """HCPCS code or service family → revenue code of the facility's claims, where the charge master says none."""
+    supervisors: tuple[str, ...] = ()
+    """Who may let a line go that an edit holds, by the names that decisions are made under."""
     listeners: tuple[Listening, ...] = ()
+    web: WebListening | None = None
+    """The HTTPS listener beyond this machine; None: HTTP is for this machine only."""
+    clients: tuple[Client, ...] = ()
+    ehrs: tuple[Ehr, ...] = ()
     digest: str = ""
 
     def facility(self, id: str) -> Facility | None:
@@ -209,6 +223,10 @@ class Site:
     def feed(self, name: str) -> Feed | None:
         """The feed of that name, or None."""
         return next((feed for feed in self.feeds if feed.name == name), None)
+
+    def ehr(self, feed: str) -> Ehr | None:
+        """The EHR behind the feed of that name, or None."""
+        return next((ehr for ehr in self.ehrs if ehr.feed == feed), None)
 
     def mode(self, service: str, day: date, facility: str) -> Family | None:
         """The family setting in force on the day: the facility's own before the site's, the later before the earlier."""

@@ -19,7 +19,7 @@ class Fact:
     """One value that a rule looked at, as canonical text, with the place it came from.
 
     Text, so that a fact reads the same in a message, a store and an explanation; whoever computes with it types it
-    by the schema of its event kind (`model.event.FACTS`). An assumed value has a source whose `at` begins `assumed`.
+    by the schema of its event kind (`model.facts.FACTS`). An assumed value has a source whose `at` begins `assumed`.
     """
 
     name: str
@@ -42,8 +42,10 @@ class Told:
 
     def value(self, name: str, default: str = "") -> str:
         """The value of the first fact of that name, or the default."""
-        fact = self.fact(name)
-        return default if fact is None else fact.value
+        for fact in self.facts:
+            if fact.name == name:
+                return fact.value
+        return default
 
     def values(self, name: str) -> tuple[str, ...]:
         """All values of that name in the order sent (diagnoses, modifiers)."""

@@ -19,7 +19,8 @@ class WorkItem:
 
     id: str
     kind: str
-    """hold, denial, unmatched-response, unknown-outcome, missed-charge, feed-silent, parked-message, refused-claim …"""
+    """hold, denial, unmatched-response, out-of-balance, provider-adjustment, payment-again (a number of a payment used for
+    another), unknown-outcome, missed-charge, feed-silent, parked-message, refused-claim …"""
     code: str
     """The hold code, CARC, or reason that the registry of labels explains."""
     about: str
@@ -36,6 +37,8 @@ class WorkItem:
     assigned: str = ""
     closed: datetime | None = None
     closed_why: str = ""
+    closed_by: str = ""
+    """The person who decided it; empty where it closed by itself."""
 
 
 def item_id(kind: str, about: str, code: str) -> str:

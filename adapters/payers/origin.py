@@ -6,50 +6,34 @@ of text prefixes is not enough (`https://payer.example.evil`), so origins are co
 
 from __future__ import annotations
 
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
+from adapters.model.address import base_problems, is_loopback, origin
 from adapters.model.site import Payer
 
-_PORTS: Final = {"http": 80, "https": 443}
+__all__ = ["endpoint_problems", "followed", "is_loopback", "origin"]
+
 _LONGEST: Final = 2000
 """Characters of a link that is worth keeping."""
 
 
-def origin(url: str) -> tuple[str, str, int] | None:
-    """(scheme, host, port) of an absolute http or https URL without a user part; None of anything else."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError:
-        return None
-    host = (parts.hostname or "").rstrip(".")
-    if parts.scheme not in _PORTS or not host or "@" in parts.netloc:
-        return None
-    return parts.scheme, host, port or _PORTS[parts.scheme]
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine."""
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def endpoint_problems(payer: Payer) -> tuple[str, ...]:
     """Why a payer's endpoint may not be called; empty when it may. Beyond this machine only TLS will do."""
-    base = payer.endpoint.base_url
-    found = origin(base)
-    if found is None:
-        return (f"payer {payer.id}: base_url is no http or https address without a user",)
-    problems = []
+    problems = base_problems(payer.endpoint.base_url)
+    if payer.endpoint.login is not None:
+        problems += _token_problems(payer.endpoint.login.token_url)
+    return tuple(f"payer {payer.id}: {problem}" for problem in problems)
+
+
+def _token_problems(url: str) -> tuple[str, ...]:
+    """Why assertions may not go there: each is as good as a password for as long as it lasts."""
+    found = origin(url)
+    if found is None or urlsplit(url).fragment:
+        return ("token_url is no http or https address without a user",)
     if found[0] != "https" and not is_loopback(found[1]):
-        problems.append(f"payer {payer.id}: base_url must be https beyond this machine")
-    if urlsplit(base).query or urlsplit(base).fragment:
-        problems.append(f"payer {payer.id}: base_url has a query or fragment")
-    return tuple(problems)
+        return ("token_url must be https beyond this machine",)
+    return ()
 
 
 def followed(base: str, link: str) -> str:

@@ -34,7 +34,8 @@ class Exchange:
     status: int | None = None
     """HTTP status, None when no response came."""
     failure: str = ""
-    """`not-sent` (nothing left this machine), `no-answer` (sent, and nothing readable as HTTP came back)."""
+    """`not-sent` (nothing left this machine), `no-login` (the same: there was no token), `no-answer` (sent, and nothing
+    readable as HTTP came back), `not-offered` (a question that the payer's profile says it does not answer)."""
     location: str = ""
     retry_after: int | None = None
     body: bytes = b""
@@ -47,6 +48,8 @@ class Exchange:
     at: str = ""
     """When the call was made, ISO; with `number` it makes two calls two entries of the journal, whatever they say."""
     number: int = 0
+    why: str = ""
+    """Of what did not leave: the reason, where one is known. Says nothing of anybody, and nothing secret."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +96,9 @@ def interpret(exchange: Exchange, message: str) -> SubmissionNews:
 def _news_of_submission(exchange: Exchange, message: str) -> SubmissionNews:
     claim, wait = exchange.claim, exchange.retry_after or 0
     absent = ClaimEvent.LOST if exchange.repeats else ClaimEvent.NOT_SENT
-    if exchange.failure == "not-sent":
-        return SubmissionNews(claim, absent, "nothing was sent", wait_seconds=wait)
+    if exchange.failure in ("not-sent", "no-login"):
+        words = f"nothing was sent: {exchange.why}" if exchange.why else "nothing was sent"
+        return SubmissionNews(claim, absent, words, wait_seconds=wait)
     status = exchange.status
     if status is None:
         return SubmissionNews(claim, ClaimEvent.LOST, "sent, and no answer came")
@@ -126,6 +130,8 @@ def _news_of_question(exchange: Exchange, message: str) -> SubmissionNews:
     """Of a question only a readable answer counts; that it failed says nothing of the claim."""
     claim, wait = exchange.claim, exchange.retry_after or 0
     status = exchange.status
+    if exchange.failure == "not-offered":
+        return SubmissionNews(claim, ClaimEvent.LOST, f"the payer answers no {exchange.call}")
     if exchange.failure or status is None:
         return SubmissionNews(claim, ClaimEvent.LOST, f"no answer to a {exchange.call}", wait_seconds=wait)
     evidence = f"HTTP {status} to {exchange.call}"
@@ -140,6 +146,9 @@ def _news_of_question(exchange: Exchange, message: str) -> SubmissionNews:
     if exchange.matches is not None and exchange.matches > 1:
         double = Unread((f"the payer has {exchange.matches} claims of this name",), message)
         return SubmissionNews(claim, ClaimEvent.TAKE, f"{evidence}: more than one", double)
+    if exchange.matches and not exchange.body.strip():
+        # The payer has the claim, and no word about it yet.
+        return SubmissionNews(claim, ClaimEvent.TAKE, f"{evidence}: the payer has it", wait_seconds=wait)
     answer = _answer(exchange, message)
     if isinstance(answer, Remittance):
         return SubmissionNews(claim, _DECIDED[answer.decision], evidence, answer, wait_seconds=wait)

@@ -8,19 +8,22 @@ rules and settings in force when it was written the fold gives the same bytes; u
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from adapters.errors import BadSetup
 from adapters.model.journal import JournalEntry, JournalKind
-from adapters.model.people import PersonHint
+from adapters.model.merging import hint_of
+from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import PersonRecord, Reading, Tick
 from adapters.model.tables import Tables
+from adapters.model.union import shares
 from adapters.pipeline.force import in_force, site_in_force
 from adapters.pipeline.read import ReadEntry, read
 from adapters.pipeline.step import NO_TABLES, House, step
+from adapters.pipeline.uniting import regrouped
 
 Whose = Callable[[PersonHint, str], str]
 """The lane of a person as a feed names it; asks, and makes nothing."""
@@ -39,13 +42,16 @@ class Ticked:
     """Digest of the tables that it asked; empty where there were none."""
     again: bool = False
     """Whether everything was derived anew, because other tables had come into force."""
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Lanes that were put together or apart: those of each person, the root first."""
 
 
 def ticked(entry: JournalEntry) -> Ticked:
     """The step that a tick entry tells of."""
     said = json.loads(entry.body)
     at = datetime.fromisoformat(said["tick"])
-    return Ticked(said["person"], at, tuple(said["taken"]), said.get("under", ""), said.get("again", False))
+    groups = tuple(tuple(lanes) for lanes in said.get("groups", ()))
+    return Ticked(said["person"], at, tuple(said["taken"]), said.get("under", ""), said.get("again", False), groups)
 
 
 class Folding:
@@ -77,7 +83,7 @@ class Folding:
             self._compare(entry, "rules", force.rules, self._house.rules.digest)
         elif entry.kind is JournalKind.SITE:
             self._compare(entry, "site file", site_in_force(entry), self._house.site.digest)
-        else:
+        elif entry.kind not in (JournalKind.EHR, JournalKind.FEED):
             self._waiting[entry.id] = entry
 
     def _compare(self, entry: JournalEntry, what: str, then: str, now: str) -> None:
@@ -87,14 +93,34 @@ class Folding:
         self._then[what] = then
 
     def _step(self, tick: Ticked) -> None:
+        at = Tick(tick.at, tick.at.astimezone(self._zone).date())
+        if tick.groups:
+            self._regroup(tick, at)
+            return
+        record = self.records.get(tick.person) or PersonRecord(tick.person)
         readings: list[Reading] = []
         for id in tick.read:
             if id not in self._known:
                 self._known[id] = read(self._waiting[id], self._house.rules, self._house.site)
-            readings.extend(_of(self._known[id], tick.person, self._whose))
-        record = self.records.get(tick.person) or PersonRecord(tick.person)
-        at = Tick(tick.at, tick.at.astimezone(self._zone).date())
-        self.records[tick.person] = step(record, readings, self._under(tick.under), at, again=tick.again)
+            readings.extend(_of(self._known[id], record.lanes, self._whose))
+        self._keep(step(record, readings, self._under(tick.under), at, again=tick.again))
+
+    def _regroup(self, tick: Ticked, at: Tick) -> None:
+        """Put the lanes together, or apart, as it was done then."""
+        lanes = [lane for group in tick.groups for lane in group]
+        known = [self.records.get(lane) or PersonRecord(lane) for lane in lanes]
+        whose = self._whose
+
+        def lane_of(identity: Identifier) -> str:
+            return whose(hint_of(identity), "")
+
+        persons = sorted((record for record in known if not record.root), key=lambda record: record.person)
+        for record in regrouped(persons, tick.groups, lane_of, self._under(tick.under), at):
+            self._keep(record)
+
+    def _keep(self, record: PersonRecord) -> None:
+        self.records.update({share.person: share for share in shares(record)})
+        self.records[record.person] = record
 
     def _under(self, digest: str) -> House:
         """The house over the tables of this digest."""
@@ -119,12 +145,13 @@ def fold(
     return folding.records
 
 
-def _of(found: ReadEntry, person: str, whose: Whose) -> Iterable[Reading]:
-    """What an entry says about one lane."""
+def _of(found: ReadEntry, lanes: Sequence[str], whose: Whose) -> Iterable[Reading]:
+    """What an entry says about one person, lane by lane."""
     entry = found.entry
     if found.news is not None:
         yield Reading(entry.id, entry.at, news=found.news)
     feed = entry.actor.partition(":")[2]
     for captured in found.captured:
-        if whose(captured.person, feed) == person:
-            yield Reading(entry.id, entry.at, captured=captured)
+        lane = whose(captured.person, feed)
+        if lane in lanes:
+            yield Reading(entry.id, entry.at, captured=captured, lane=lane)

@@ -6,13 +6,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from adapters.model.claim import LIFE, ClaimEvent, ClaimOnFile, ClaimState, step
+from adapters.model.claim import LIFE, Claim, ClaimEvent, ClaimOnFile, ClaimState, step
 from adapters.model.ledger import Entry
 from adapters.model.record import Due, PersonRecord, SubmissionNews, Tick
 from adapters.model.remittance import Decision, Remittance, Unread
 from adapters.model.site import Payer, Site
 from adapters.model.work import WorkItem, open_item
-from adapters.posting import billed, denial_items, mismatches, post, taken_back
+from adapters.pipeline.misfits import against, misfit, told_of, unparked, unread
+from adapters.pipeline.sending import may_repeat
+from adapters.posting import (
+    UNBALANCED,
+    UNMATCHED,
+    adjudications,
+    billed,
+    denial_items,
+    entries_of,
+    laid,
+    only_pends,
+    out_by,
+    post,
+    reversed_by,
+    taken_back,
+)
+from adapters.posting.later import earlier_answers, later_denials, of_later_payer, post_later
 from adapters.rules import Ruleset
 from adapters.work import CLAIM_INVALID
 
@@ -27,11 +43,22 @@ def with_news(record: PersonRecord, news: SubmissionNews, rules: Ruleset, site: 
     if on_file is None:
         return record
     payer = site.payer(on_file.claim.payer.id)
+    news = _by_payer(news, on_file.claim, site)
     if news.event is ClaimEvent.SEND:
         return _sent(record, on_file, payer, tick)
     if news.event is ClaimEvent.HOLD:
         return _held(record, on_file, news, tick)
     return _later(_with_answer(record, on_file, news, rules, payer, tick), news.claim, payer, tick)
+
+
+def _by_payer(news: SubmissionNews, claim: Claim, site: Site) -> SubmissionNews:
+    """The news with the answering payer by the site's id where it is another one than the claim's, else without it."""
+    answer = news.answer
+    if not isinstance(answer, Remittance) or not answer.payer:
+        return news
+    named = site.payer(answer.payer)
+    other = named.id if named is not None and named.id != claim.payer.id else ""
+    return replace(news, answer=replace(answer, payer=other))
 
 
 def _with_answer(
@@ -50,7 +77,7 @@ def _with_answer(
         case ClaimEvent.TAKE | ClaimEvent.QUEUE:
             return _taken(record, on_file, news, payer, tick)
         case ClaimEvent.ADJUDICATE:
-            return _adjudicated(record, on_file, news, rules, tick)
+            return _adjudicated(record, on_file, news, rules, payer, tick)
         case ClaimEvent.REFUSE | ClaimEvent.FAIL:
             return _refused(record, on_file, news, tick)
         case _:
@@ -58,8 +85,10 @@ def _with_answer(
 
 
 def _add(record: PersonRecord, *items: WorkItem) -> PersonRecord:
-    known = {item.id for item in record.work}
-    return replace(record, work=(*record.work, *(item for item in items if item.id not in known)))
+    """The record with these items open, each once; one that was closed is told anew."""
+    for item in items:
+        record = _reopen(record, item)
+    return record
 
 
 def close_items(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
@@ -103,8 +132,9 @@ def _sent(record: PersonRecord, on_file: ClaimOnFile, payer: Payer | None, tick:
 
 def _next_evidence(on_file: ClaimOnFile, payer: Payer | None, tick: Tick) -> Due:
     """How a claim of unknown fate gets evidence: the same bytes again where that was shown harmless, else a search."""
-    if payer is not None and payer.endpoint.idempotent:
-        return Due("repeat", on_file.claim.id, tick.now + _pause(payer))
+    again = tick.now + _pause(payer)
+    if payer is not None and may_repeat(on_file, payer, again):
+        return Due("repeat", on_file.claim.id, again)
     wait = timedelta(seconds=payer.endpoint.search_delay_seconds if payer else 86400)
     return Due("search", on_file.claim.id, tick.now + wait)
 
@@ -142,7 +172,8 @@ def _not_sent(
         return record
     changed = replace(on_file, state=step(on_file.state, ClaimEvent.NOT_SENT), submitted_at="")
     record = close_items(record.with_claim(changed), "unknown-outcome", on_file.claim.id, tick)
-    return _when(record, on_file.claim.id, Due("send", on_file.claim.id, tick.now + _pause(payer, news)))
+    seconds = max(payer.endpoint.resend_after_seconds if payer else 900, news.wait_seconds)
+    return _when(record, on_file.claim.id, Due("send", on_file.claim.id, tick.now + timedelta(seconds=seconds)))
 
 
 def _lost(
@@ -175,9 +206,10 @@ def _lost(
 
 
 def _billed_once(record: PersonRecord, on_file: ClaimOnFile, tick: Tick) -> PersonRecord:
-    """The claim is receivable from the first evidence that the payer has it; a void bills nothing."""
+    """The claim is receivable from the first evidence that the payer has it; a void bills nothing, a later payer's
+    claim what is receivable already."""
     entry = billed(on_file.claim, tick.now)
-    if on_file.claim.frequency == VOID or any(e.id == entry.id for e in record.entries):
+    if on_file.claim.frequency == VOID or on_file.claim.sequence > 1 or any(e.id == entry.id for e in record.entries):
         return record
     return replace(record, entries=(*record.entries, entry))
 
@@ -197,44 +229,40 @@ def _taken(
     record = _billed_once(record.with_claim(changed), changed, tick)
     record = close_items(record, "unknown-outcome", on_file.claim.id, tick)
     if isinstance(news.answer, Unread):
-        record = _add(record, _unread(on_file, news.answer, record.person, tick))
+        record = _add(record, unread(on_file, news.answer, record.person, tick))
     if payer is not None and not payer.endpoint.base_url:
         return _when(record, on_file.claim.id)
     return _when(record, on_file.claim.id, Due("poll", on_file.claim.id, tick.now + _pause(payer, news)))
 
 
-def _unread(on_file: ClaimOnFile, answer: Unread, person: str, tick: Tick) -> WorkItem:
-    return open_item(
-        "unmatched-response",
-        "unreadable",
-        on_file.claim.id,
-        category="posting",
-        action="ask the payer for the answer again",
-        opened=tick.now,
-        amount=on_file.claim.total,
-        person=person,
-        detail="; ".join(answer.reasons),
-    )
-
-
 def _adjudicated(
-    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, rules: Ruleset, tick: Tick
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, rules: Ruleset, payer: Payer | None, tick: Tick
 ) -> PersonRecord:
     """Post an answer that matches and balances; park it whole where it does not; the same answer twice posts once."""
     answer = news.answer
     if not isinstance(answer, Remittance) or answer.decision is not Decision.ADJUDICATED:
         return record
-    if any(known.id == answer.id for known in record.remittances):
-        return close_items(record, "unknown-outcome", on_file.claim.id, tick)
-    if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE):
-        return _add(record, _misfit(on_file, answer, "unmatched-response", "the claim awaits no answer", record, tick))
     claim = on_file.claim
-    wrong = mismatches(claim, answer) if claim.frequency != VOID else ()
+    if any(known.id == answer.id for known in record.remittances):
+        record = unparked(record, on_file, answer, tick)
+        return close_items(record, "unknown-outcome", claim.id, tick)
+    if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE):
+        return _add(record, misfit(on_file, answer, UNMATCHED, "the claim awaits no answer", record, tick))
+    mine = replace(answer, claim=claim.id)
+    wrong = against(claim, answer, record) if claim.frequency != VOID else ()
     if wrong:
-        reasons = "; ".join(dict.fromkeys(m.reason if m.line is None else f"line {m.line}: {m.reason}" for m in wrong))
+        reasons = "; ".join(dict.fromkeys(told_of(m) for m in wrong))
         if on_file.state is ClaimState.UNKNOWN:
             record = _taken(record, on_file, replace(news, event=ClaimEvent.TAKE, answer=None), None, tick)
-        return _add(record, _misfit(on_file, answer, wrong[0].code, reasons, record, tick))
+        return _add(record, misfit(on_file, answer, wrong[0].code, reasons, record, tick, out_by(wrong)))
+    answer = mine if claim.frequency == VOID else laid(mine)
+    kind = payer.kind if payer else ""
+    if of_later_payer(claim, answer):
+        return _by_later_payer(record, on_file, answer, rules, tick)
+    if answer.reversal:
+        return _reversed(record, on_file, answer, tick)
+    if only_pends(answer, rules, claim.payer.id, kind):
+        return _pends(record, on_file, replace(news, event=ClaimEvent.QUEUE, answer=answer), payer, tick)
     state = step(on_file.state, ClaimEvent.ADJUDICATE)
     changed = replace(
         on_file,
@@ -247,38 +275,77 @@ def _adjudicated(
     if claim.frequency == VOID:
         record = record.with_claim(replace(changed, settlement="accepted"))
     else:
-        posting = post(claim, answer, rules, tick.now, record.entries)
+        posting = post(claim, answer, rules, tick.now, record.entries, kind)
         record = replace(record, entries=(*record.entries, *posting.entries))
         stands = on_file.state is ClaimState.COMPLETE and not posting.entries
         record = record.with_claim(replace(changed, settlement=changed.settlement if stands else posting.settlement))
         if not stands:
             record = _close_denials(record, claim.id, tick)
-        record = _add(record, *denial_items(claim, answer, rules, tick))
+        record = _add(record, *denial_items(claim, answer, rules, tick, kind))
     record = replace(record, remittances=(*record.remittances, answer))
-    for kind in ("unknown-outcome", "unmatched-response", "out-of-balance"):
-        record = close_items(record, kind, claim.id, tick)
+    for trouble in ("unknown-outcome", UNMATCHED, UNBALANCED):
+        record = close_items(record, trouble, claim.id, tick)
     return _when(record, claim.id)
+
+
+def _reversed(record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, tick: Tick) -> PersonRecord:
+    """What the payer takes back is taken back as it was posted; the claim waits for the correction that follows."""
+    id = on_file.claim.id
+    original = reversed_by(answer, record.remittances)
+    standing = entries_of(original, adjudications(record.entries, id)) if original else []
+    back = taken_back(standing, f"remittance:{answer.id}", tick.now)
+    record = replace(record, entries=(*record.entries, *back), remittances=(*record.remittances, answer))
+    record = unparked(record, on_file, answer, tick)
+    if not back:
+        return record
+    record = _close_denials(record.with_claim(replace(on_file, settlement="")), id, tick)
+    return _cancelled(record, id, f"remittance:{answer.id}", tick)
+
+
+def _cancelled(record: PersonRecord, original: str, cause: str, tick: Tick) -> PersonRecord:
+    """The record after a payer has taken a claim back: a cancel of it that was sent has taken effect."""
+    awaiting = (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED)
+    for void in record.claims:
+        if void.claim.replaces == original and void.claim.frequency == VOID and void.state in awaiting:
+            done = replace(void, state=step(void.state, ClaimEvent.ADJUDICATE), settlement="accepted")
+            record = _when(_original_over(record.with_claim(done), original, VOID, cause, tick), void.claim.id)
+    return record
+
+
+def _by_later_payer(
+    record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, rules: Ruleset, tick: Tick
+) -> PersonRecord:
+    """Post what a payer after the first decided: to a claim of its own, or to one that was sent on to it."""
+    claim = on_file.claim
+    before = earlier_answers(claim, answer, record.remittances, {c.claim.id: c.claim for c in record.claims})
+    posting = post_later(claim, answer, rules, tick.now, record.entries, before)
+    record = replace(record, entries=(*record.entries, *posting.entries), remittances=(*record.remittances, answer))
+    if claim.sequence > 1:
+        number = answer.payer_claim_number or on_file.payer_claim_number
+        state = step(on_file.state, ClaimEvent.ADJUDICATE)
+        settlement = "accepted" if claim.frequency == VOID else "" if answer.reversal else posting.settlement
+        record = record.with_claim(replace(on_file, state=state, payer_claim_number=number, settlement=settlement))
+        if claim.replaces:
+            record = _original_over(record, claim.replaces, claim.frequency, f"remittance:{answer.id}", tick)
+        elif answer.reversal:
+            record = _cancelled(record, claim.id, f"remittance:{answer.id}", tick)
+    record = _add(unparked(record, on_file, answer, tick), *later_denials(claim, answer, posting.entries, rules, tick))
+    record = close_items(record, "unknown-outcome", claim.id, tick)
+    return _when(record, claim.id)
+
+
+def _pends(
+    record: PersonRecord, on_file: ClaimOnFile, news: SubmissionNews, payer: Payer | None, tick: Tick
+) -> PersonRecord:
+    """An adjudication that decides nothing yet: it is remembered, for it will be taken back, and posts nothing."""
+    if isinstance(news.answer, Remittance):
+        record = replace(record, remittances=(*record.remittances, news.answer))
+        record = unparked(record, on_file, news.answer, tick)
+    return _taken(record, on_file, news, payer, tick)
 
 
 def _close_denials(record: PersonRecord, claim: str, tick: Tick) -> PersonRecord:
     return close_items(record, "denial", claim, tick)
-
-
-def _misfit(
-    on_file: ClaimOnFile, answer: Remittance, code: str, reasons: str, record: PersonRecord, tick: Tick
-) -> WorkItem:
-    return open_item(
-        code,
-        code,
-        on_file.claim.id,
-        category="posting",
-        action="repair-response" if code == "out-of-balance" else "match",
-        opened=tick.now,
-        amount=on_file.claim.total,
-        person=record.person,
-        detail=reasons,
-        which=answer.id,
-    )
 
 
 def _original_over(record: PersonRecord, original: str, frequency: str, cause: str, tick: Tick) -> PersonRecord:

@@ -12,12 +12,16 @@ from adapters.fhir.problem import Refused as RefusedFhir
 from adapters.hl7v2.capture import Refused as RefusedV2
 from adapters.hl7v2.capture import capture as capture_v2
 from adapters.hl7v2.envelope import Unread, Unreadable, read_envelope
+from adapters.model.decision import Decision
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.record import Captured, Parked, SubmissionNews
 from adapters.model.site import Feed, Site
 from adapters.pipeline.admit import REFUSALS, feed_of
+from adapters.pipeline.deciding import captured_of, decision_of
 from adapters.pipeline.exchange import decode_exchange, intended, interpret
+from adapters.pipeline.hearing import begins_session
 from adapters.pipeline.receive import FRAGMENT, REFUSED
+from adapters.pipeline.remitting import ACTOR, LETTER, MEDIA, Letter, letter_of, letters_of, said_by
 from adapters.rules import Ruleset
 
 
@@ -29,14 +33,20 @@ class ReadEntry:
     captured: tuple[Captured, ...] = ()
     news: SubmissionNews | None = None
     parked: Parked | None = None
+    letters: tuple[Letter, ...] = ()
+    """What a payer's body says, to be journalled letter by letter; then nothing else of the entry is used."""
+    decision: Decision | None = None
+    """What a person decided; where it concerns a person it is captured too."""
 
 
 def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     """Read one entry. An entry that cannot be read is parked whole with its reasons; nothing of it is used."""
     if entry.kind is JournalKind.ANSWER:
-        return ReadEntry(entry, news=interpret(decode_exchange(entry.body), entry.id))
+        return _answered(entry, site)
     if entry.kind is JournalKind.CALL:
         return ReadEntry(entry, news=intended(entry.body))
+    if entry.kind is JournalKind.DECISION:
+        return _decided(entry, site)
     if entry.kind is not JournalKind.MESSAGE:
         return ReadEntry(entry)
     if entry.media == FRAGMENT:
@@ -50,6 +60,8 @@ def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     dialect = rules.dialect(feed.dialect)
     if feed.media == "hl7v2" and (refused := _answered_with_an_error(entry)):
         return ReadEntry(entry, parked=refused)
+    if feed.sequence_numbers and _only_begins(entry):
+        return ReadEntry(entry)
     if feed.media == "hl7v2":
         result = capture_v2(entry.body, feed=feed, dialect=dialect, message=entry.id, received=entry.at.astimezone(UTC))
         if isinstance(result, RefusedV2):
@@ -68,6 +80,32 @@ def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     if isinstance(found, RefusedFhir):
         return ReadEntry(entry, parked=_parked(entry, [(p.code, str(p)) for p in found.problems]))
     return ReadEntry(entry, captured=found)
+
+
+def _answered(entry: JournalEntry, site: Site) -> ReadEntry:
+    """What a payer said: a body that it sent, a letter of one, or the outcome of a call of ours."""
+    if entry.media == MEDIA:
+        found = letters_of(entry, site)
+        return ReadEntry(entry, letters=found.letters, parked=found.parked)
+    if entry.media != LETTER:
+        return ReadEntry(entry, news=interpret(decode_exchange(entry.body), entry.id))
+    said = said_by(
+        letter_of(entry.body), entry.id, entry.actor.removeprefix(ACTOR) if entry.actor.startswith(ACTOR) else ""
+    )
+    if isinstance(said, Captured):
+        return ReadEntry(entry, captured=(said,))
+    return ReadEntry(entry, parked=said) if isinstance(said, Parked) else ReadEntry(entry, news=said)
+
+
+def _decided(entry: JournalEntry, site: Site) -> ReadEntry:
+    """What a person decided. A body that this program did not write (a newer one did) is parked, not guessed at."""
+    try:
+        decision = decision_of(entry)
+        return ReadEntry(entry, captured=captured_of(entry, decision, ZoneInfo(site.zone)), decision=decision)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ReadEntry(
+            entry, parked=Parked(entry.id, "decision-unreadable", "this program does not know what it says")
+        )
 
 
 def _feed_since(entry: JournalEntry, site: Site) -> Feed | Parked:
@@ -89,6 +127,12 @@ def _feed_since(entry: JournalEntry, site: Site) -> Feed | Parked:
     if mode and mode != feed.processing:
         return Parked(entry.id, "processing-id", f"the feed {feed.name} takes processing id {feed.processing}")
     return feed
+
+
+def _only_begins(entry: JournalEntry) -> bool:
+    """Whether a message starts a session of numbered messages and says nothing else (v2.5.1 section 2.10.1)."""
+    subject = read_envelope(entry.body)
+    return not isinstance(subject, Unreadable) and begins_session(subject) and not subject.message_type
 
 
 def _answered_with_an_error(entry: JournalEntry) -> Parked | None:

@@ -7,12 +7,12 @@ a repeated call says exactly what the first one said.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime, time, timedelta
 from typing import Final
 
 from adapters.fhir import check, wire
 from adapters.fhir.claim import document
-from adapters.model.claim import Claim, ClaimState
+from adapters.model.claim import Claim, ClaimOnFile, ClaimState
 from adapters.model.record import Due, PersonRecord, Tick
 from adapters.model.site import Payer, Site
 
@@ -33,6 +33,15 @@ def document_of(claim: Claim, payer: Payer) -> Document:
     created = datetime.combine(claim.built_on, time.min, UTC)
     value = document(claim, profile=payer.endpoint, created=created)
     return Document(wire.dumps(value), check.problems(value))
+
+
+def may_repeat(on_file: ClaimOnFile, payer: Payer, at: datetime) -> bool:
+    """Whether the same bytes may be sent again at that instant: the payer's profile declares it harmless, and the window
+    in which it knows the first call (Stripe and Stedi keep keys for a day or so) is not over."""
+    window = payer.endpoint.idempotent_seconds
+    if not payer.endpoint.idempotent or not window or not on_file.submitted_at:
+        return payer.endpoint.idempotent
+    return at < datetime.fromisoformat(on_file.submitted_at) + timedelta(seconds=window)
 
 
 def with_sending(record: PersonRecord, site: Site, tick: Tick) -> PersonRecord:

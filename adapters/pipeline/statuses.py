@@ -22,11 +22,12 @@ _STATUS = {
 
 
 def with_statuses(record: PersonRecord) -> PersonRecord:
-    """Each charge where the latest claim that stands for it has brought it; replaced and abandoned claims stand for none."""
+    """Each charge where the latest claim that stands for it has brought it; replaced and abandoned claims stand for none,
+    nor do claims to later payers."""
     place: dict[str, tuple[ChargeStatus, str, int]] = {}
     for on_file in record.claims:
         status = _STATUS.get(on_file.state)
-        if status is None or on_file.claim.frequency == VOID:
+        if status is None or on_file.claim.frequency == VOID or on_file.claim.sequence > 1:
             continue
         if on_file.state in UNSENT and on_file.claim.replaces:
             continue

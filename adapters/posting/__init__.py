@@ -1,7 +1,34 @@
 """What came back: an answer is matched to its claim, checked to balance, and posted to the ledger line by line."""
 
-from adapters.posting.denials import denial_items
-from adapters.posting.match import Mismatch, mismatches
-from adapters.posting.post import Posting, billed, post, settlement_of, taken_back
+from adapters.posting.denials import Denial, appealable, denial_items, denial_of
+from adapters.posting.match import UNBALANCED, UNMATCHED, Mismatch, laid, mismatches, out_by
+from adapters.posting.payment import cause_of, payment_items, payment_mismatches, post_payment, posted_before
+from adapters.posting.post import Posting, adjudications, billed, only_pends, post, settlement_of, taken_back
+from adapters.posting.reversal import entries_of, reversed_by
 
-__all__ = ["Mismatch", "Posting", "billed", "denial_items", "mismatches", "post", "settlement_of", "taken_back"]
+__all__ = [
+    "UNBALANCED",
+    "UNMATCHED",
+    "Denial",
+    "Mismatch",
+    "Posting",
+    "adjudications",
+    "appealable",
+    "billed",
+    "cause_of",
+    "denial_items",
+    "denial_of",
+    "entries_of",
+    "laid",
+    "mismatches",
+    "only_pends",
+    "out_by",
+    "payment_items",
+    "payment_mismatches",
+    "post",
+    "post_payment",
+    "posted_before",
+    "reversed_by",
+    "settlement_of",
+    "taken_back",
+]

@@ -45,25 +45,33 @@ def billed(claim: Claim, at: datetime) -> Entry:
     return Entry(entry_id("billed", claim.id), at, f"claim:{claim.id}", tuple(lines))
 
 
-def post(claim: Claim, answer: Remittance, rules: Ruleset, at: datetime, standing: Sequence[Entry] = ()) -> Posting:
+def post(
+    claim: Claim,
+    answer: Remittance,
+    rules: Ruleset,
+    at: datetime,
+    standing: Sequence[Entry] = (),
+    kind: str = "",
+) -> Posting:
     """Entries of an answer that matches and balances. An earlier adjudication is taken back first, never changed.
 
     An answer that decides nothing about money leaves an earlier one as it stands: a claim sent twice and answered as
-    its own duplicate stays paid.
+    its own duplicate stays paid. `kind` is the payer's kind: its own reading of a reason goes before the table's.
     """
-    if all(undecided(line, rules) for line in answer.lines):
-        return Posting((), settlement_of(claim, answer, rules))
+    payers = (claim.payer.id, kind)
+    if all(undecided(line, rules, *payers) for line in answer.lines):
+        return Posting((), settlement_of(claim, answer, rules, kind))
     cause = f"remittance:{answer.id}"
     entries = list(taken_back(adjudications(standing, claim.id), cause, at))
     lines: list[EntryLine] = []
     for line in answer.lines:
-        for account, amount in sorted(_sides(line, rules).items()):
+        for account, amount in sorted(_sides(line, rules, *payers).items()):
             if amount:
                 lines.append(EntryLine(account, amount, claim.id, line.line))
                 lines.append(EntryLine(Account.RECEIVABLE, -amount, claim.id, line.line))
     if lines:
         entries.append(Entry(entry_id("posted", claim.id, answer.id), at, cause, tuple(lines)))
-    return Posting(tuple(entries), settlement_of(claim, answer, rules))
+    return Posting(tuple(entries), settlement_of(claim, answer, rules, kind))
 
 
 def adjudications(entries: Iterable[Entry], claim: str) -> list[Entry]:
@@ -78,14 +86,14 @@ def taken_back(entries: Iterable[Entry], cause: str, at: datetime) -> tuple[Entr
     return tuple(e.reversal(entry_id("reversal", e.id, cause), at, cause) for e in entries)
 
 
-def account_of(adjustment: Adjustment, rules: Ruleset) -> Account | None:
+def account_of(adjustment: Adjustment, rules: Ruleset, *payers: str) -> Account | None:
     """Where an adjustment goes: by its group, and within CO by what the reason means. None: it stays open.
 
     An unknown reason is a denial until somebody says otherwise: nothing is given up by not knowing.
     """
     if adjustment.group == "PR":
         return Account.PATIENT_RESPONSIBILITY
-    spec = rules.carc(adjustment.reason)
+    spec = rules.carc(adjustment.reason, *payers)
     meaning = spec.post if spec else "denied"
     if adjustment.group == "OA" and meaning in ("neutral", "pend"):
         return None
@@ -94,33 +102,43 @@ def account_of(adjustment: Adjustment, rules: Ruleset) -> Account | None:
     return Account.DENIED
 
 
-def _sides(line: RemittanceLine, rules: Ruleset) -> dict[Account, Cents]:
+def _sides(line: RemittanceLine, rules: Ruleset, *payers: str) -> dict[Account, Cents]:
     sides: dict[Account, Cents] = defaultdict(int)
     sides[Account.PAYER_PAYMENT] += line.paid
     for adjustment in line.adjustments:
-        account = account_of(adjustment, rules)
+        account = account_of(adjustment, rules, *payers)
         if account is not None:
             sides[account] += adjustment.amount
     return sides
 
 
-def undecided(line: RemittanceLine, rules: Ruleset) -> bool:
+def undecided(line: RemittanceLine, rules: Ruleset, *payers: str) -> bool:
     """Whether the answer says nothing about the line's money: not paid, and all of it adjusted by neutral reasons."""
-    return line.charge != 0 and not any(_sides(line, rules).values())
+    return line.charge != 0 and not any(_sides(line, rules, *payers).values())
 
 
-def denied_amount(line: RemittanceLine, rules: Ruleset) -> Cents:
+def only_pends(answer: Remittance, rules: Ruleset, *payers: str) -> bool:
+    """Whether the answer decides nothing because lines are still looked at (OA 133): it will be taken back first."""
+    reasons = [rules.carc(a.reason, *payers) for line in answer.lines for a in line.adjustments if a.group == "OA"]
+    waits = any(spec is not None and spec.post == "pend" for spec in reasons)
+    return waits and all(undecided(line, rules, *payers) for line in answer.lines)
+
+
+def denied_amount(line: RemittanceLine, rules: Ruleset, *payers: str) -> Cents:
     """What of the line the payer refused."""
-    return _sides(line, rules).get(Account.DENIED, 0)
+    return _sides(line, rules, *payers).get(Account.DENIED, 0)
 
 
-def settlement_of(claim: Claim, answer: Remittance, rules: Ruleset) -> str:
+def settlement_of(claim: Claim, answer: Remittance, rules: Ruleset, kind: str = "") -> str:
     """paid, partially-paid (some lines denied) or denied (all lines), as the cases print it.
 
     A line left undecided is not paid: it counts with the denied ones.
     """
+    payers = (claim.payer.id, kind)
     denied = sum(
-        1 for line in answer.lines if undecided(line, rules) or (line.paid == 0 and denied_amount(line, rules) > 0)
+        1
+        for line in answer.lines
+        if undecided(line, rules, *payers) or (line.paid == 0 and denied_amount(line, rules, *payers) > 0)
     )
     if denied == 0:
         return "paid"

@@ -12,6 +12,8 @@ from adapters.rules.answers import (
     Nothing,
     OptionSpec,
     Pair,
+    PlbSpec,
+    RarcSpec,
 )
 from adapters.rules.check import check
 from adapters.rules.decision import DecisionBody
@@ -35,7 +37,9 @@ __all__ = [
     "Nothing",
     "OptionSpec",
     "Pair",
+    "PlbSpec",
     "Problem",
+    "RarcSpec",
     "Rule",
     "Ruleset",
     "Version",

@@ -125,6 +125,9 @@ class HoldSpec:
     release: Release
     words: str
     next_step: str
+    let_go: str = ""
+    """Who may let the line go: `release` (a person who answers the question), `override` (a supervisor, over an edit);
+    empty where only a fact, a rule or a setting settles it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,16 @@ class PresetSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicySpec:
+    """How patient calls to a payer are: what a site file takes over by the policy's name."""
+
+    name: str
+    words: str
+    terms: Mapping[str, int | float]
+    """Fields of `model.endpoint.PayerEndpoint` (those of PATIENCE) and their values."""
+
+
+@dataclass(frozen=True, slots=True)
 class Pair:
     """Two codes that exclude one another on one date: the column-2 line falls."""
 
@@ -187,5 +200,33 @@ class CarcSpec:
     action: str
     deadline_days: int | None
     """Days from the remittance until the action must be done; None where timely filing is the only bound."""
+    ref: RuleRef
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class RarcSpec:
+    """What a remark code adds to an adjustment reason: a finer category and next step."""
+
+    code: str
+    label: str
+    category: str
+    action: str
+    """Empty never; `by-reason` where the reason's own step stands."""
+    caught_by: str
+    """The hold that would have kept the line back before it left; empty where none would."""
+    ref: RuleRef
+    cite: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlbSpec:
+    """Where money of a payment goes that no claim explains."""
+
+    code: str
+    label: str
+    books: str
+    """interest, recoupment, forward (carried between payments), or review: posted as recoupment and looked at."""
+    action: str
     ref: RuleRef
     cite: str

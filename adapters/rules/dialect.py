@@ -13,7 +13,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from adapters.model.event import FACTS, KINDS, Role
+from adapters.model.event import DOSE
+from adapters.model.facts import FACTS
+from adapters.model.kinds import KINDS, Role
 from adapters.rules.element import ElementPath, element
 from adapters.rules.location import Location
 from adapters.rules.problem import Problem
@@ -21,7 +23,7 @@ from adapters.rules.strict import Faults, Table
 
 CODED: Final = "coded-charge"
 MEDIA: Final = ("hl7v2", "fhir")
-CREDITS: Final = ("same-transaction", "negative-quantity", "negative-amount")
+CREDITS: Final = ("same-transaction", "negative-quantity", "negative-amount", "netting")
 MODIFIER_FORMS: Final = ("repetitions", "components", "joined")
 NOTATIONS: Final = ("iso", "us", "european")
 """How a feed may write dates beside HL7 v2's own way (`hl7v2.notation`)."""
@@ -29,8 +31,8 @@ SESSIONS_FROM: Final = ("fraction", "phase", "plan")
 CODED_TYPES: Final = ("ChargeItem", "Procedure")
 FORMS: Final = ("text", "whole", "decimal", "flag", "instant", "date")
 
-CLINICAL: Final = frozenset(kind for kind, role in KINDS.items() if role in (Role.SERVICE, Role.EVIDENCE))
-"""The kinds of event that an activity may be; all but the coded charge and context."""
+CLINICAL: Final = frozenset(k for k, role in KINDS.items() if role in (Role.SERVICE, Role.EVIDENCE)) - {DOSE}
+"""The kinds of event that an activity may be; all but the coded charge, context, and a dose that has yet to be named."""
 
 ACTIVITIES: Final = CLINICAL | {"course-summary"}
 """What an activity or a reported result may be."""
@@ -134,7 +136,8 @@ class Dialect:
     """FT1-6 values that are no charge: payment, adjustment, co-payment."""
     credits: frozenset[str] = frozenset({"same-transaction", "negative-quantity"})
     """How the feed takes back: `same-transaction` a credit repeats the FT1-2 of its charge; `negative-quantity`,
-    `negative-amount` a charge below zero is a credit. A feed that names the charge elsewhere has `original`."""
+    `negative-amount` a charge below zero is a credit; `netting` a credit takes its units away from what was charged of the
+    same code, modifiers and date. A feed that names the charge elsewhere has `original`."""
     local_code: Location = _LOCAL_CODE
     codes: tuple[Location, ...] = (Location("FT1", 25), Location("PR1", 3))
     modifiers: tuple[Location, ...] = (Location("FT1", 26), Location("PR1", 16))

@@ -1,7 +1,7 @@
 """Reading the mappings: path → bytes in, a `Ruleset` or every fault with file and line out. No disk, no clock.
 
-Files ending in `.toml` say in `kind` what they are (decision, blocks, options, presets, labels, dialect); the CSV tables are
-known by their paths. An overlay's TOML file replaces the base file of the same id as a whole or adds a new one; its
+Files ending in `.toml` say in `kind` what they are (decision, blocks, options, presets, policies, labels, dialect); the CSV
+tables are known by their paths. An overlay's TOML file replaces the base file of the same id as a whole or adds a new one; its
 CSV rows replace the base rows of their codes. Other files are left alone.
 """
 
@@ -9,21 +9,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from adapters.rules.answers import Attributes, Pair
+from adapters.rules.answers import Attributes, CarcSpec, Pair
 from adapters.rules.check import example_problems
 from adapters.rules.problem import Problem
 from adapters.rules.registries import Registries
 from adapters.rules.ruleset import Ruleset
 from adapters.rules.sheet import Reference, Sheet, open_sheet
-from adapters.rules.tables import HEADERS, TableRows
+from adapters.rules.tables import CAUGHT, HEADERS, TableRows
 from adapters.rules.versions import Rule, read_rule
 
 if TYPE_CHECKING:
     from adapters.rules.dialect import Dialect
 
-KINDS: Final = ("decision", "blocks", "options", "presets", "labels", "dialect")
+KINDS: Final = ("decision", "blocks", "options", "presets", "policies", "labels", "dialect")
 _Dated = TypeVar("_Dated", Attributes, Pair)
 
 
@@ -42,7 +43,7 @@ def load(base: Mapping[str, bytes], overlays: Sequence[Mapping[str, bytes]] = ()
             problems += rows.read(path, prefix + path, files[path])
     registries = Registries()
     for sheet in sheets:
-        if sheet.data.get("kind") in ("options", "labels"):
+        if sheet.data.get("kind") in ("options", "policies", "labels"):
             registries.read(sheet)
     for sheet in sheets:
         if sheet.data.get("kind") == "presets":
@@ -71,11 +72,22 @@ def load(base: Mapping[str, bytes], overlays: Sequence[Mapping[str, bytes]] = ()
         codes={code: _latest_first(found) for code, found in rows.attributes.items()},
         exclusions={pair: _latest_first(found) for pair, found in rows.pairs.items()},
         carcs={code: found[-1] for code, found in rows.carcs.items()},
+        rarcs={code: found[-1] for code, found in rows.rarcs.items()},
+        plbs={code: found[-1] for code, found in rows.plbs.items()},
+        payer_carcs=_labelled(rows),
+        caught=dict(rows.caught),
         dialects=dialects,
         presets=registries.presets,
+        policies=registries.policies,
         defaults={f"option.{spec.name}": spec.default for spec in registries.options.values()},
     )
     return example_problems(ruleset) or ruleset
+
+
+def _labelled(rows: TableRows) -> dict[tuple[str, str], CarcSpec]:
+    """What payers mean by reasons, under the labels of the table."""
+    labels = {code: found[-1].label for code, found in rows.carcs.items()}
+    return {key: replace(found[-1], label=labels.get(key[1], key[1])) for key, found in rows.payers.items()}
 
 
 def _sheets(layers: Sequence[tuple[str, Mapping[str, bytes]]], problems: list[Problem]) -> list[Sheet]:
@@ -126,11 +138,18 @@ def _unresolved(references: Iterable[Reference], registries: Registries, rows: T
         "skip": registries.skips,
         "code": rows.attributes,
     }
-    return [
+    wrong = [
         Problem(ref.file, ref.line, f"there is no {ref.kind} {ref.name!r}")
         for ref in references
         if ref.name not in known[ref.kind]
     ]
+    named = [*rows.caught.values(), *(spec.caught_by for found in rows.rarcs.values() for spec in found)]
+    wrong += [
+        Problem(CAUGHT, 0, f"there is no hold {name!r}")
+        for name in dict.fromkeys(named)
+        if name and name not in registries.holds
+    ]
+    return wrong
 
 
 def _latest_first(rows: Sequence[_Dated]) -> tuple[_Dated, ...]:

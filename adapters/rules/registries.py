@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Final, TypeVar
 
 from adapters.model.charge import Release
-from adapters.rules.answers import HoldSpec, OptionSpec, PresetSpec
+from adapters.model.endpoint import PATIENCE
+from adapters.rules.answers import HoldSpec, OptionSpec, PolicySpec, PresetSpec
 from adapters.rules.locate import Path
 from adapters.rules.sheet import Sheet
 
@@ -16,6 +18,9 @@ _OPTIONS: Final = frozenset({"id", "kind", "title", "options"})
 _OPTION: Final = frozenset({"name", "words", "default", "allowed", "pattern", "cite"})
 _PRESETS: Final = frozenset({"id", "kind", "title", "presets"})
 _PRESET: Final = frozenset({"name", "names", "options", "cite"})
+_POLICIES: Final = frozenset({"id", "kind", "title", "policies"})
+_FRACTIONS: Final = frozenset({"timeout_seconds", "first_wait_seconds", "longest_wait_seconds", "rest_seconds"})
+"""Of a policy: what may have a fraction; the rest are whole numbers."""
 _LABELS: Final = frozenset({"id", "kind", "title", "holds", "skips", "findings"})
 _T = TypeVar("_T")
 _RELEASES: Final = {release.value: release for release in Release}
@@ -30,9 +35,15 @@ class Registries:
     skips: dict[str, str] = field(default_factory=dict)
     findings: dict[str, str] = field(default_factory=dict)
     presets: dict[str, PresetSpec] = field(default_factory=dict)
+    policies: dict[str, PolicySpec] = field(default_factory=dict)
 
     def read(self, sheet: Sheet) -> None:
-        """Take in one file of kind `options`, `presets` or `labels`; faults are noted on the sheet."""
+        """Take in one file of kind `options`, `presets`, `policies` or `labels`; faults are noted on the sheet."""
+        if sheet.data.get("kind") == "policies":
+            sheet.only(sheet.data, (), _POLICIES)
+            for path, table in sheet.tables(sheet.data, (), "policies"):
+                self._policy(sheet, path, table)
+            return
         if sheet.data.get("kind") == "presets":
             sheet.only(sheet.data, (), _PRESETS)
             for path, table in sheet.tables(sheet.data, (), "presets"):
@@ -80,8 +91,24 @@ class Registries:
         names = sheet.names(table, path, "names")
         _enter(sheet, path, self.presets, name, PresetSpec(name, names, options, sheet.text(table, path, "cite")))
 
+    def _policy(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        """How patient calls to a payer are; every term a number above zero, `per_minute` also zero."""
+        sheet.only(table, path, PATIENCE | {"name", "words"})
+        terms: dict[str, int | float] = {}
+        for term in sorted(PATIENCE & set(table)):
+            said = table[term]
+            kinds = (int, Decimal) if term in _FRACTIONS else (int,)
+            if not isinstance(said, int | Decimal) or isinstance(said, bool) or not isinstance(said, kinds):
+                sheet.fault((*path, term), f"{term} must be a number")
+            elif said < (0 if term == "per_minute" else Decimal("0.001")):
+                sheet.fault((*path, term), f"{term} must be above zero")
+            else:
+                terms[term] = int(said) if isinstance(said, int) else float(said)
+        name = sheet.text(table, path, "name")
+        _enter(sheet, path, self.policies, name, PolicySpec(name, sheet.text(table, path, "words"), terms))
+
     def _hold(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
-        sheet.only(table, path, frozenset({"code", "release", "words", "next_step"}))
+        sheet.only(table, path, frozenset({"code", "release", "let_go", "words", "next_step"}))
         code, release = sheet.text(table, path, "code"), sheet.text(table, path, "release")
         words = sheet.text(table, path, "words")
         # What is never payable asks nobody to do anything, so it has no next step.
@@ -89,7 +116,10 @@ class Registries:
         if release not in _RELEASES:
             sheet.fault((*path, "release"), f"release must be one of {', '.join(_RELEASES)}")
             return
-        _enter(sheet, path, self.holds, code, HoldSpec(code, _RELEASES[release], words, next_step))
+        let_go = sheet.text(table, path, "let_go", required=False)
+        if let_go not in ("", "release", "override") or (let_go and release != Release.PERSON):
+            sheet.fault((*path, "let_go"), "let_go is release or override, of a hold that asks a person")
+        _enter(sheet, path, self.holds, code, HoldSpec(code, _RELEASES[release], words, next_step, let_go))
 
 
 def _pattern(sheet: Sheet, path: Path, table: Mapping[str, object]) -> re.Pattern[str] | None:

@@ -19,7 +19,10 @@ from adapters.rules.answers import (
     Nothing,
     OptionSpec,
     Pair,
+    PlbSpec,
+    PolicySpec,
     PresetSpec,
+    RarcSpec,
 )
 from adapters.rules.blocks import BlocksBody
 from adapters.rules.decision import DecisionBody
@@ -51,6 +54,14 @@ class Ruleset:
     """`option.NAME` → default, of every option."""
     presets: Mapping[str, PresetSpec] = field(default_factory=dict)
     """What payers that many sites have are known to want, by the preset's name."""
+    policies: Mapping[str, PolicySpec] = field(default_factory=dict)
+    """How patient calls to payers are, by the policy's name."""
+    rarcs: Mapping[str, RarcSpec] = field(default_factory=dict)
+    plbs: Mapping[str, PlbSpec] = field(default_factory=dict)
+    payer_carcs: Mapping[tuple[str, str], CarcSpec] = field(default_factory=dict)
+    """(id or kind of a payer, reason) → what that payer means by it, in place of the table's row."""
+    caught: Mapping[str, str] = field(default_factory=dict)
+    """Reason → the hold that would have kept the line back."""
     loaded: Loaded | None = None
     """The loaded editions that are asked before our typed facts; None where none is loaded (see `with_tables`)."""
 
@@ -220,9 +231,21 @@ class Ruleset:
         wanted = payer.casefold()
         return next((p for p in self.presets.values() if wanted in {n.casefold() for n in (p.name, *p.names)}), None)
 
-    def carc(self, code: str) -> CarcSpec | None:
-        """How the claim adjustment reason is posted and worked, or None for one the table does not have."""
-        return self.carcs.get(code)
+    def carc(self, code: str, *payers: str) -> CarcSpec | None:
+        """How the claim adjustment reason is posted and worked, or None for one the table does not have.
+
+        `payers` are the payer's id and kind: the first that has a reading of its own decides.
+        """
+        own = (self.payer_carcs[payer, code] for payer in payers if (payer, code) in self.payer_carcs)
+        return next(own, None) or self.carcs.get(code)
+
+    def rarc(self, code: str) -> RarcSpec | None:
+        """What the remark code adds, or None for one the table does not have."""
+        return self.rarcs.get(code)
+
+    def plb(self, code: str) -> PlbSpec | None:
+        """Where an adjustment of a payment goes, or None for a code the table does not have."""
+        return self.plbs.get(code)
 
     def dialect(self, id: str) -> Dialect:
         """The dialect of that id; KeyError where there is none."""

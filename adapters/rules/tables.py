@@ -1,4 +1,4 @@
-"""The three CSV tables: codes/attributes.csv, edits/pairs.csv, posting/carc.csv.
+"""The CSV tables: codes/attributes.csv, edits/pairs.csv, and posting/*.csv (reasons, remarks, payers, what caught it).
 
 Each has a fixed header, every row its own citation and dates, and every fault its line. Rows of an overlay replace
 the base rows of the same code (or pair) as a whole and add new ones.
@@ -15,13 +15,17 @@ from typing import Final, TypeVar
 
 from adapters.model.codes import is_procedure_code
 from adapters.model.why import RuleRef
-from adapters.rules.answers import Attributes, CarcSpec, Pair
+from adapters.rules.answers import Attributes, CarcSpec, Pair, PlbSpec, RarcSpec
 from adapters.rules.problem import Problem
 from adapters.rules.versions import digest_of
 
 ATTRIBUTES: Final = "codes/attributes.csv"
 PAIRS: Final = "edits/pairs.csv"
 CARC: Final = "posting/carc.csv"
+RARC: Final = "posting/rarc.csv"
+PLB: Final = "posting/plb.csv"
+PAYERS: Final = "posting/payers.csv"
+CAUGHT: Final = "posting/caught.csv"
 
 HEADERS: Final[dict[str, tuple[str, ...]]] = {
     ATTRIBUTES: (
@@ -42,10 +46,14 @@ HEADERS: Final[dict[str, tuple[str, ...]]] = {
     ),
     PAIRS: ("column1", "column2", "table", "from", "to", "indicator", "rationale", "cite"),
     CARC: ("code", "label", "post", "category", "action", "deadline_days", "cite"),
+    RARC: ("code", "label", "category", "action", "caught_by", "cite"),
+    PLB: ("code", "label", "books", "action", "cite"),
+    PAYERS: ("payer", "code", "post", "category", "action", "deadline_days", "cite"),
+    CAUGHT: ("code", "caught_by", "cite"),
 }
 _ALWAYS: Final = date(1900, 1, 1)
 _MAY_BE_EMPTY: Final = frozenset(
-    {"to", "tc_bundled", "packaged_technical", "addon_of", "mue", "mue_hospital", "mai", "deadline_days"}
+    {"to", "tc_bundled", "packaged_technical", "addon_of", "mue", "mue_hospital", "mai", "deadline_days", "caught_by"}
 )
 _FORMS: Final[dict[str, re.Pattern[str]]] = {
     "pctc": re.compile(r"[0-9]"),
@@ -59,9 +67,10 @@ _FORMS: Final[dict[str, re.Pattern[str]]] = {
     "indicator": re.compile(r"[019]"),
     "post": re.compile(r"contractual|patient|denied|neutral|pend"),
     "deadline_days": re.compile(r"[0-9]*"),
+    "books": re.compile(r"interest|recoupment|forward|review"),
     "service": re.compile(r"[a-z]+(-[a-z]+)*"),
 }
-_R = TypeVar("_R", Attributes, Pair, CarcSpec)
+_R = TypeVar("_R", Attributes, Pair, CarcSpec, RarcSpec, PlbSpec)
 _K = TypeVar("_K", str, tuple[str, str])
 
 
@@ -72,6 +81,12 @@ class TableRows:
     attributes: dict[str, list[Attributes]] = field(default_factory=dict)
     pairs: dict[tuple[str, str], list[Pair]] = field(default_factory=dict)
     carcs: dict[str, list[CarcSpec]] = field(default_factory=dict)
+    rarcs: dict[str, list[RarcSpec]] = field(default_factory=dict)
+    plbs: dict[str, list[PlbSpec]] = field(default_factory=dict)
+    payers: dict[tuple[str, str], list[CarcSpec]] = field(default_factory=dict)
+    """(id or kind of a payer, reason) → what that payer means by it."""
+    caught: dict[str, str] = field(default_factory=dict)
+    """Reason → the hold that would have kept the line back."""
 
     def read(self, path: str, file: str, body: bytes) -> tuple[Problem, ...]:
         """Take in one CSV file of the table `path`; its rows replace earlier files' rows of their keys."""
@@ -86,8 +101,23 @@ class TableRows:
                 [((p.column1, p.column2), p, line) for line, p in _each(rows, _pair, file, problems)],
             )
             problems += _overlaps(file, rows, ("column1", "column2", "table"))
-        else:
+        elif path == CARC:
             _replace(self.carcs, [(c.code, c, line) for line, c in _each(rows, _carc, file, problems)])
+            problems += _overlaps(file, rows, ("code",))
+        elif path == PAYERS:
+            labelled = [(line, row | {"label": ""}) for line, row in rows]
+            specs = _each(labelled, _carc, file, problems)
+            said = {line: (row["payer"], row["code"]) for line, row in rows}
+            _replace(self.payers, [(said[line], c, line) for line, c in specs])
+            problems += _overlaps(file, rows, ("payer", "code"))
+        elif path == RARC:
+            _replace(self.rarcs, [(r.code, r, line) for line, r in _each(rows, _rarc, file, problems)])
+            problems += _overlaps(file, rows, ("code",))
+        elif path == PLB:
+            _replace(self.plbs, [(p.code, p, line) for line, p in _each(rows, _plb, file, problems)])
+            problems += _overlaps(file, rows, ("code",))
+        else:
+            self.caught.update((row["code"], row["caught_by"]) for _, row in rows)
             problems += _overlaps(file, rows, ("code",))
         return tuple(problems)
 
@@ -240,3 +270,19 @@ def _carc(file: str, row: dict[str, str]) -> CarcSpec | str:
         ref=_ref("carc", file, row),
         cite=row["cite"],
     )
+
+
+def _rarc(file: str, row: dict[str, str]) -> RarcSpec | str:
+    return RarcSpec(
+        code=row["code"],
+        label=row["label"],
+        category=row["category"],
+        action=row["action"],
+        caught_by=row["caught_by"],
+        ref=_ref("rarc", file, row),
+        cite=row["cite"],
+    )
+
+
+def _plb(file: str, row: dict[str, str]) -> PlbSpec | str:
+    return PlbSpec(row["code"], row["label"], row["books"], row["action"], _ref("plb", file, row), row["cite"])

@@ -1,4 +1,4 @@
-"""What is due at payers: claims that leave or are repeated, answers that are asked for; one call at a time.
+"""What is due at payers: claims that leave or are repeated, answers that are asked for.
 
 The intent is on file before a call and its outcome in the journal after it, so that a crash at any point leaves either
 a claim that was not sent or one known as `sent?`. A claim has one call in flight at most.
@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import count
 from typing import Final
 
 from adapters.errors import StoreDown
@@ -19,14 +22,18 @@ from adapters.model.record import Due, Parked, PersonRecord, Reading
 from adapters.model.site import Payer
 from adapters.pipeline import Exchange, encode_exchange
 from adapters.pipeline.exchange import Intent, encode_intent, intended
-from adapters.pipeline.sending import document_of
+from adapters.pipeline.sending import document_of, may_repeat
 from adapters.ports import Receipt
+from adapters.serve.abreast import AGAIN, Abreast
 from adapters.serve.logs import log
 from adapters.serve.stepping import Stepping, Waiting, again
+from adapters.serve.uniting import Uniting
 from adapters.serve.wired import Payers
 from adapters.store import Stale
 
 _CALLING: Final = "calling"
+_LOOK: Final = 1.0
+"""Seconds between two looks at what has fallen due while calls are under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,54 +43,150 @@ class _Leaving:
     on_file: ClaimOnFile
     payer: Payer
     body: bytes = b""
+    asks: str = ""
+    """`poll` or `search`; empty where the claim is sent."""
+    settled: bool = False
+    """Of a search: the payer's stated delay is over."""
 
 
 class Calling:
-    """Does what due rows ask of payers, lane by lane, in the caller's thread."""
+    """Does what due rows ask of payers.
 
-    def __init__(self, stepping: Stepping, payers: Payers) -> None:
+    In the caller's thread, one call after the other; or `abreast`, where every payer has hands of its own (the
+    `in_flight` of its profile) and one that is away delays no other. A payer that rests is not called, and what is due
+    for it stays due.
+    """
+
+    def __init__(self, stepping: Stepping, payers: Payers, *, abreast: bool = False) -> None:
         self._stepping = stepping
         self._queue = stepping.store.queue
+        self._uniting = Uniting(stepping)
         self._payers = payers
-        self._calls = 0
+        self._abreast = abreast
+        self._calls = count(1)
+        self._left_alone: dict[str, datetime] = {}
+        """Lanes in which something is due for a payer that rests, and until when nobody looks at them again."""
 
-    def due(self, now: datetime, calls: frozenset[str], stop: threading.Event) -> int:
+    def due(
+        self,
+        now: Callable[[], datetime],
+        calls: frozenset[str],
+        stop: threading.Event,
+        meanwhile: Callable[[], object] = lambda: None,
+    ) -> int:
         """Step every lane with something due, and make the calls of these kinds; how many were made.
 
-        One process at a time does this; the others wait for it. Ends early when `stop` is set. Raises `StoreDown`.
+        One process at a time does this; the others wait for it. Ends early when `stop` is set. While calls are under
+        way `meanwhile` is done every second, and what has fallen due since is begun as well. Raises `StoreDown`.
         """
-        made = 0
         with self._queue.alone(_CALLING, wait=lambda: not stop.is_set()) as mine:
-            for person in self._stepping.store.due_lanes(now) if mine else ():
+            if not mine:
+                return 0
+            return (
+                self._side_by_side(now, calls, stop, meanwhile) if self._abreast else self._in_turn(now(), calls, stop)
+            )
+
+    def _in_turn(self, now: datetime, calls: frozenset[str], stop: threading.Event) -> int:
+        made = 0
+        for person in self._stepping.store.due_lanes(now):
+            for due, _payer in self._callable(person, now, calls):
                 if stop.is_set():
-                    break
-                made += self._in_lane(person, now, calls, stop)
+                    return made
+                made += self._surely(person, due, lambda: now)
         return made
 
-    def _in_lane(self, person: str, now: datetime, calls: frozenset[str], stop: threading.Event) -> int:
-        made = 0
-        try:
-            with self._queue.held([person]):
-                record = self._stepping.catch_up(person, now)
-            for due in [d for d in record.due if d.what in calls and d.not_before <= now]:
-                if stop.is_set():
+    def _side_by_side(
+        self,
+        now: Callable[[], datetime],
+        calls: frozenset[str],
+        stop: threading.Event,
+        meanwhile: Callable[[], object],
+    ) -> int:
+        with Abreast() as desks:
+            while True:
+                self._hand_out(desks, now, calls, stop)
+                if desks.settled(_LOOK):
                     break
-                made += self._call(person, due, now)
+                if stop.is_set():
+                    desks.drop()
+                else:
+                    meanwhile()
+        for error in desks.failed:
+            raise error
+        return desks.made
+
+    def _hand_out(
+        self, desks: Abreast, now: Callable[[], datetime], calls: frozenset[str], stop: threading.Event
+    ) -> None:
+        """Let every call be made that is due and not handed out yet."""
+        at = now()
+        for person in self._stepping.store.due_lanes(at):
+            if stop.is_set() or desks.failed:
+                return
+            if desks.busy(person) or self._left_alone.get(person, at) > at:
+                continue
+            for due, payer in self._callable(person, at, calls):
+                if (person, due) not in desks.done:
+                    call = partial(self._surely, person, due, now)
+                    desks.put(payer.id, payer.endpoint.in_flight, person, (person, due), call)
+
+    def _callable(self, person: str, now: datetime, calls: frozenset[str]) -> list[tuple[Due, Payer]]:
+        """The lane stepped; what of it is to be called now, with whom. Nothing of payers that rest."""
+        self._left_alone.pop(person, None)
+        try:
+            with self._stepping.held(person) as lanes:
+                record = self._stepping.catch_up(lanes[0], now)
+            if self._uniting.settle(lanes[0], now):
+                return []  # its claims may be in another lane now: what is due there comes next
         except StoreDown:
             raise
         except Exception as error:  # noqa: BLE001  # one lane's fault must not keep the others from their day
             log().error("a lane cannot be stepped", lane=person, error=type(error).__name__)
-        return made
+            return []
+        found: list[tuple[Due, Payer]] = []
+        rests = 0.0
+        # A lane of which something is to be sorted again stays due: the next look comes after that.
+        for due in [d for d in (record.due if record else ()) if d.what in calls and d.not_before <= now]:
+            payer = self._payer(record, due)
+            if payer is None:
+                continue
+            rest = self._payers.rests(payer)
+            rests = max(rests, rest)
+            if not rest:
+                found.append((due, payer))
+        if rests and not found:
+            self._left_alone[person] = now + timedelta(seconds=min(rests, AGAIN))
+        return found
+
+    def _payer(self, record: PersonRecord | None, due: Due) -> Payer | None:
+        """The payer of the claim that a due row is about; None where there is nobody to call."""
+        on_file = record.claim(due.about) if record else None
+        payer = None if on_file is None else self._stepping.house.site.payer(on_file.claim.payer.id)
+        return payer if payer is not None and payer.endpoint.base_url else None
+
+    def _surely(self, person: str, due: Due, now: Callable[[], datetime]) -> int:
+        """One call; what goes wrong with it concerns its lane only. Raises `StoreDown`."""
+        try:
+            return self._call(person, due, now())
+        except StoreDown:
+            raise
+        except Exception as error:  # noqa: BLE001  # see above
+            log().error("a call cannot be made", lane=person, error=type(error).__name__)
+            return 0
 
     def _call(self, person: str, due: Due, now: datetime) -> int:
-        """One call for one due row: 1 when it was made. The lane is held before and after it, never while it lasts."""
-        with self._queue.held([person]):
+        """One call for one due row: 1 when it was made. The lane is held before and after it, never while it lasts.
+
+        A payer that has failed since is left alone: what waited in its queue then stays due.
+        """
+        with self._stepping.held(person):
             leaving = again(person, lambda: self._leaving(person, due, now))
         if leaving is None:
             return 0
-        exchange = self._exchange(leaving, due, now)
-        with self._queue.held([person]):
-            self._learn(person, exchange, leaving.payer, now)
+        exchange = self._exchange(leaving, now)
+        # The claim may have gone to another lane while the call lasted.
+        with self._stepping.held(self._stepping.store.person_of_claim(exchange.claim) or person) as lanes:
+            self._learn(lanes[0], exchange, leaving.payer, now)
         return 1
 
     def _leaving(self, person: str, due: Due, now: datetime) -> _Leaving | None:
@@ -93,10 +196,13 @@ class Calling:
         if on_file is None or due not in record.due:
             return None
         payer = self._stepping.house.site.payer(on_file.claim.payer.id)
-        if payer is None or not payer.endpoint.base_url:
+        if payer is None or not payer.endpoint.base_url or self._payers.rests(payer):
             return None
+        if due.what == "repeat" and not may_repeat(on_file, payer, now):
+            # We were away for too long: the payer may have forgotten the first call, so it is asked instead.
+            return _Leaving(on_file, payer, asks="search")
         if due.what not in ("send", "repeat"):
-            return _Leaving(on_file, payer)
+            return _Leaving(on_file, payer, asks=due.what, settled=due.what == "search")
         body = self._intend(record, on_file, payer, now)
         return _Leaving(on_file, payer, body) if body else None
 
@@ -109,8 +215,7 @@ class Calling:
         if document.problems and on_file.state is ClaimState.READY:
             event, evidence = ClaimEvent.HOLD, "; ".join(document.problems)[:500]
             log().warning("claim held", claim=on_file.claim.id, count=len(document.problems))
-        self._calls += 1
-        intent = Intent(on_file.claim.id, event, evidence, now.isoformat(), self._calls)
+        intent = Intent(on_file.claim.id, event, evidence, now.isoformat(), next(self._calls))
         entry = self._journalled(JournalKind.CALL, payer, intent.claim, encode_intent(intent), now)
         reading = Reading(entry.id, entry.at, news=intended(entry.body))
         try:
@@ -121,21 +226,20 @@ class Calling:
             raise
         return document.body if event is ClaimEvent.SEND else b""
 
-    def _exchange(self, leaving: _Leaving, due: Due, now: datetime) -> Exchange:
+    def _exchange(self, leaving: _Leaving, now: datetime) -> Exchange:
         """Call the payer. Whatever goes wrong in here, the claim may have left: that is an answer as well."""
-        on_file, payer, body = leaving.on_file, leaving.payer, leaving.body
+        on_file, payer = leaving.on_file, leaving.payer
         claim = on_file.claim.id
-        self._calls += 1
         try:
-            if due.what == "poll":
+            if leaving.asks == "poll":
                 exchange = self._payers.poll(claim, payer, on_file.poll_at)
-            elif due.what == "search":
-                exchange = replace(self._payers.search(claim, payer), settled=True)
+            elif leaving.asks == "search":
+                exchange = replace(self._payers.search(claim, payer), settled=leaving.settled)
             else:
-                exchange = self._payers.submit(claim, payer, body)
+                exchange = self._payers.submit(claim, payer, leaving.body)
         except Exception as error:  # noqa: BLE001  # see above
             log().error("call failed", claim=claim, payer=payer.id, error=type(error).__name__)
-            exchange = Exchange(claim, due.what if not body else payer.endpoint.call, failure="no-answer")
+            exchange = Exchange(claim, leaving.asks or payer.endpoint.call, failure="no-answer")
         log().info(
             "called",
             claim=claim,
@@ -143,8 +247,10 @@ class Calling:
             call=exchange.call,
             status=exchange.status or 0,
             failure=exchange.failure,
+            why=exchange.why,
         )
-        return replace(exchange, repeats=on_file.state is ClaimState.UNKNOWN, at=now.isoformat(), number=self._calls)
+        repeats = on_file.state is ClaimState.UNKNOWN
+        return replace(exchange, repeats=repeats, at=now.isoformat(), number=next(self._calls))
 
     def _learn(self, person: str, exchange: Exchange, payer: Payer, now: datetime) -> None:
         """Journal what came of a call, then step the lane with it. From the journal on it is not lost: what is left

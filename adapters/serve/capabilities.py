@@ -8,8 +8,10 @@ from datetime import datetime
 from adapters.fhir.wire import JsonObject, JsonValue
 
 
-def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
+def capabilities(now: datetime, *, takes: Sequence[str], token_url: str = "") -> JsonObject:
     """R4 CapabilityStatement of this instance. `takes` are the types that may be sent, empty where none may.
+
+    `token_url` is where access tokens are given, where they are needed.
 
     A sent resource is journalled and read as a message; it cannot be read back as a resource, so no `read` is claimed.
     """
@@ -17,7 +19,7 @@ def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
         {
             "type": kind,
             "documentation": "Taken into the journal; charges are derived from it. Not kept as a resource.",
-            "interaction": [{"code": "create"}, {"code": "update"}],
+            "interaction": [{"code": "create"}, {"code": "update"}, {"code": "delete"}],
             "versioning": "no-version",
             "updateCreate": True,
             "conditionalCreate": True,
@@ -39,6 +41,8 @@ def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
                 "definition": "http://hl7.org/fhir/OperationDefinition/MessageHeader-process-message",
             }
         ]
+    if token_url:
+        rest["security"] = _security(token_url)
     return {
         "resourceType": "CapabilityStatement",
         "status": "active",
@@ -49,4 +53,23 @@ def capabilities(now: datetime, *, takes: Sequence[str]) -> JsonObject:
         "fhirVersion": "4.0.1",
         "format": ["application/fhir+json"],
         "rest": [rest],
+    }
+
+
+def _security(token_url: str) -> JsonObject:
+    """How to be let in (SMART App Launch 2, Conformance: declared here as well for those who look here only)."""
+    coding: JsonObject = {
+        "system": "http://terminology.hl7.org/CodeSystem/restful-security-service",
+        "code": "SMART-on-FHIR",
+    }
+    return {
+        "extension": [
+            {
+                "url": "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris",
+                "extension": [{"url": "token", "valueUri": token_url}],
+            }
+        ],
+        "cors": False,
+        "service": [{"coding": [coding]}],
+        "description": "SMART Backend Services: system clients with private_key_jwt over TLS.",
     }

@@ -9,8 +9,9 @@ from datetime import date, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.charges import Assembly, assemble
+from adapters.charges import Assembly
 from adapters.charges.radiation import is_closed
+from adapters.charges.visits_told import Family
 from adapters.context import coverages, demographics
 from adapters.model.charge import Hold, Release, Slot
 from adapters.model.episode import Episode, Occurrence
@@ -18,6 +19,8 @@ from adapters.model.event import Event, Status
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.site import Site
 from adapters.model.why import Why
+from adapters.pipeline.stated import assembled
+from adapters.pipeline.visiting import VISIT
 from adapters.rules import Ruleset
 from adapters.serve.course_books import Books
 from adapters.serve.course_lines import Lines
@@ -48,9 +51,14 @@ _CODE_RULES: Final = ("delivery", "guidance")
 _WEEK: Final = timedelta(days=7)
 
 
-def course_view(record: PersonRecord, episode_id: str, rules: Ruleset, site: Site) -> CourseView | None:
-    """The page of a course of the person; None where the person has no course of that id."""
-    assembly = assemble(record.person, record.events)
+def course_view(
+    record: PersonRecord, episode_id: str, rules: Ruleset, site: Site, family: Family | None = None
+) -> CourseView | None:
+    """The page of a course of the person; None where the person has no course of that id.
+
+    `family` is the house's (`pipeline.step.family_by`): it tells of a coded charge whether it is one of a visit.
+    """
+    assembly = assembled(record.person, record.events, family)
     episode = next((e for e in assembly.episodes if e.id == episode_id), None)
     if episode is None:
         return None
@@ -304,6 +312,7 @@ class _Reader:
         return Heading(
             clinic=self.site.name,
             label=self.episode.label,
+            visit=self.episode.kind == VISIT,
             family=who.family,
             given=who.given,
             birth_date=who.birth_date,

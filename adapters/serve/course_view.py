@@ -322,6 +322,8 @@ class Heading:
     identifiers: tuple[str, ...]
     payers: tuple[str, ...]
     diagnoses: tuple[str, ...]
+    visit: bool = False
+    """Whether it is a visit for drugs, which has a picture of its minutes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,11 @@ def create_health_app(
     that whoever looks at the service should see, such as a listener without TLS; one more tells of lanes that wait.
     """
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    exposition = Exposition(wired.store, lanes)
+    exposition = Exposition(
+        wired.store,
+        lanes,
+        lambda: {one.id: wired.payers.rests(one) for one in wired.site.payers if one.endpoint.base_url},
+    )
     asked = dict(checks or {})
 
     @app.get("/healthz")

@@ -1,7 +1,8 @@
 """FHIR and HL7 v2 over HTTP: bodies in, stored before they are answered; and what is on file, read.
 
-There is no authentication in this part, so the application is for loopback only (`serve.server` refuses anything
-else). Nothing of a body stands in an answer, a log or an error; errors are OperationOutcomes.
+Without a gate the application asks for no authentication and is for loopback only (`serve.server` refuses anything
+else). With one it is for HTTPS: every request needs a token, which decides its feed. Nothing of a body stands in an
+answer, a log or an error; errors are OperationOutcomes.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, time
+from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request, Response
@@ -18,17 +20,20 @@ from adapters.errors import BadSetup, StoreDown
 from adapters.fhir import wire
 from adapters.fhir.claim import document
 from adapters.fhir.outcome import operation_outcome
-from adapters.fhir.problem import Problem
+from adapters.fhir.problem import Problem, Refused
 from adapters.hl7v2.mllp import CR, END, START
+from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME
-from adapters.model.site import PayerEndpoint
-from adapters.pipeline.receive import FHIR_TYPES, Intake, receive_fhir, receive_v2
-from adapters.serve import fhir_doors, page
+from adapters.pipeline.receive import FHIR_TYPES, Intake, receive_deletion, receive_fhir, receive_v2
+from adapters.serve import fhir_doors, hooks, page, payer_hooks, smart_doors
 from adapters.serve.capabilities import capabilities
+from adapters.serve.gate import Gate, Grant
+from adapters.serve.hearing import last_number
 from adapters.serve.intake import Reception, ack_id, nobody
 from adapters.serve.links import Links
 from adapters.serve.middleware import Contained
 from adapters.serve.wired import Wired
+from adapters.smart import scopes
 
 LARGEST_BODY: Final = 16 * 1024 * 1024
 """Bytes of a FHIR body; more are refused while they come. Of HL7 v2 as many as the feed may send that may send most."""
@@ -49,21 +54,38 @@ class _Refusal(Exception):
         self.problem = Problem(code, text)
 
 
+def _refusing(status: int, problem: Problem) -> Exception:
+    return _Refusal(status, problem.code, problem.text)
+
+
 def create_app(
-    wired: Wired, *, fhir_feed: str = "", wake: Callable[[], None] = nobody, links: Links | None = None
+    wired: Wired,
+    *,
+    fhir_feed: str = "",
+    wake: Callable[[], None] = nobody,
+    links: Links | None = None,
+    gate: Gate | None = None,
+    news: Callable[[str], None] = hooks.nobody,
 ) -> FastAPI:
     """The application of one store. `fhir_feed` names the feed that FHIR comes from; needed where the site has several.
 
-    `wake` is called after each entry stored; who issues `links` lets people open the pages. Raises `BadSetup` where the
-    feed cannot be told.
+    `wake` is called after each entry stored; who issues `links` lets people open the pages. With a `gate` tokens say
+    the feed, and there are no pages: a token is no person. `news` is called with the feed whose EHR told of something.
+    Raises `BadSetup` where the feed cannot be told.
     """
-    feed = _fhir_feed(wired, fhir_feed)
+    feed = "" if gate else _fhir_feed(wired, fhir_feed)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     reception = Reception(wired, wake)
+    if gate is not None:
+        app.include_router(smart_doors.router(gate))
+        app.add_middleware(smart_doors.Guarded, gate=gate)
+    else:
+        app.include_router(page.router(wired, links))
     _v2_routes(app, wired, reception)
-    _fhir_routes(app, wired, reception, feed)
+    _fhir_routes(app, wired, reception, feed, gate)
+    app.include_router(payer_hooks.router(wired, reception, lambda r: _body(r, LARGEST_BODY), _refusing))
+    app.include_router(hooks.router(wired, lambda r: _body(r, LARGEST_BODY), _refusing, news))
     _error_answers(app)
-    app.include_router(page.router(wired, links))
     app.add_middleware(Contained)
     return app
 
@@ -74,6 +96,8 @@ def _fhir_feed(wired: Wired, name: str) -> str:
         if name not in feeds:
             raise BadSetup((f"the site has no FHIR feed {name!r}",))
         return name
+    if len(feeds) > 1 and wired.site.web is not None:
+        return ""  # they come by HTTPS, where tokens tell them apart
     if len(feeds) > 1:
         raise BadSetup((f"the site has several FHIR feeds ({', '.join(feeds)}): say which one comes by HTTP",))
     return feeds[0] if feeds else ""
@@ -90,36 +114,61 @@ def _v2_routes(app: FastAPI, wired: Wired, reception: Reception) -> None:
         payload = await _body(request, largest)
         if payload.startswith(START):  # some senders leave the frame of MLLP around it
             payload = payload[1:].removesuffix(END + CR).removesuffix(END)
-        intake = receive_v2(payload, listener="http", peer="", site=wired.site, now=wired.clock.now(), ack_id=ack_id())
+        grant = _grant(request)
+        intake = receive_v2(
+            payload,
+            listener="https" if grant else "http",
+            peer=grant.client if grant else "",
+            site=wired.site,
+            now=wired.clock.now(),
+            ack_id=ack_id(),
+            feeds=(grant.feed,) if grant else (),
+            last_number=partial(last_number, wired.store),
+        )
         answer = await _taken(reception, intake, "hl7v2")
         return Response(answer, 200, media_type=_V2) if answer else Response(status_code=204)
 
 
-def _fhir_routes(app: FastAPI, wired: Wired, reception: Reception, feed: str) -> None:
+def _fhir_routes(app: FastAPI, wired: Wired, reception: Reception, feed: str, gate: Gate | None) -> None:
     async def take(request: Request, path_type: str, path_id: str = "", condition: str | None = None) -> Response:
-        if not feed:
+        grant = _grant(request)
+        sender = grant.feed if grant else feed
+        if not sender:
             raise _Refusal(404, "not-supported", "the site has no FHIR feed")
+        if request.method == "DELETE":
+            intake = receive_deletion(feed=sender, kind=path_type, id=path_id, now=wired.clock.now())
+            return Response(
+                await _taken(reception, fhir_doors.sent_by(intake, grant), "fhir"), intake.status, media_type=FHIR
+            )
         if _media(request) not in _JSON:
             raise _Refusal(415, "not-supported", f"the body must be {FHIR}")
+        body = await _body(request, LARGEST_BODY)
+        if grant and path_type == "Bundle" and (missing := _missing(grant, body)):
+            return smart_doors.refused_for_scope(request.scope, missing)
+        known = wired.site.feed(sender)
         intake = receive_fhir(
-            await _body(request, LARGEST_BODY),
-            feed=feed,
+            body,
+            feed=sender,
             path_type=path_type,
             path_id=path_id,
             method=request.method,
             now=wired.clock.now(),
             condition=condition,
+            payer=known.payer if known else "",
         )
-        answer = await _taken(reception, intake, "fhir")
-        headers = {"Location": f"{_base(request)}/{intake.location}"} if intake.location else {}
+        answer = await _taken(reception, fhir_doors.sent_by(intake, grant), "fhir")
+        base = gate.web.fhir_url if gate else _base(request)
+        headers = {"Location": f"{base}/{intake.location}"} if intake.location else {}
         headers |= {"ETag": intake.etag} if intake.etag else {}
-        return Response(answer, intake.status, headers, FHIR)
+        shown = fhir_doors.preferred(request, intake)
+        return Response(answer if shown is None else shown, intake.status, headers, FHIR)
 
     @app.get("/fhir/metadata")
     async def metadata() -> Response:
-        return _resource(capabilities(wired.clock.now(), takes=FHIR_TYPES if feed else ()))
+        token_url = gate.web.token_url if gate else ""
+        return _resource(capabilities(wired.clock.now(), takes=FHIR_TYPES if feed or gate else (), token_url=token_url))
 
-    app.include_router(fhir_doors.router(take, lambda status, p: _Refusal(status, p.code, p.text)))
+    app.include_router(fhir_doors.router(take, _refusing))
 
     @app.post("/fhir")
     @app.post("/fhir/")
@@ -137,18 +186,31 @@ def _fhir_routes(app: FastAPI, wired: Wired, reception: Reception, feed: str) ->
         return await take(request, kind, id)
 
     @app.get("/fhir/Claim/{id}")
-    async def claim(id: str) -> Response:
-        found = await asyncio.to_thread(_claim, wired, id)
+    async def claim(id: str, request: Request) -> Response:
+        grant = _grant(request)
+        found = await asyncio.to_thread(_claim, wired, id, grant.feed if grant else "")
         if found is None:
             raise _Refusal(404, "not-found", "there is no such claim")
         return _resource(found)
 
 
-def _claim(wired: Wired, id: str) -> wire.JsonObject | None:
-    """A claim on file as its payer gets it, with our id."""
+def _grant(request: Request) -> Grant | None:
+    """What the token of a request allows; None where the application asks for none."""
+    found = request.scope.get(smart_doors.GRANT)
+    return found if isinstance(found, Grant) else None
+
+
+def _missing(grant: Grant, body: bytes) -> tuple[scopes.Scope, ...]:
+    """What a Bundle asks for and its sender may not; nothing of a body that is no resource, which is refused as that."""
+    read = wire.resource(body)
+    return () if isinstance(read, Refused) else tuple(one for one in scopes.of_bundle(read) if not grant.allows(one))
+
+
+def _claim(wired: Wired, id: str, feed: str) -> wire.JsonObject | None:
+    """A claim on file as its payer gets it, with our id; for a client of a feed only those of the feed's facility."""
     person = wired.store.person_of_claim(id)
     on_file = wired.store.load(person).claim(id) if person else None
-    if on_file is None:
+    if on_file is None or (feed and not fhir_doors.may_read(wired.site, feed, on_file.claim)):
         return None
     payer = wired.site.payer(on_file.claim.payer.id)
     profile = PayerEndpoint(call=payer.endpoint.call) if payer else PayerEndpoint()

@@ -2,8 +2,9 @@
 
 Two stages. *Sorting* takes the journal's unread entries in order and lets each wait in the lanes it concerns; one at a
 time does it, in all processes. *Working* takes a lane with all that waits in it; any number do it, each lane one at a
-time. `work` does both at once in the caller's thread, `run_due` what has fallen due: cycles that close, claims to send,
-payers to ask. `start` goes on in threads; then the lanes go through the store's queue, which all its processes share.
+time. `work` does both at once in the caller's thread, `run_due` what has fallen due: feeds that are silent, cycles
+that close, claims to send, payers to ask. `start` goes on in threads; then the lanes go through the store's queue, which
+all its processes share.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 from adapters.errors import StoreDown
@@ -18,9 +20,11 @@ from adapters.pipeline import House
 from adapters.pipeline.sending import CALLS
 from adapters.ports import Clock
 from adapters.serve.calling import Calling
+from adapters.serve.hearing import GRACE, FeedWatch
 from adapters.serve.logs import log
-from adapters.serve.sorting import Round, Sorting
+from adapters.serve.sorting import Round, Sorting, taken_from
 from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting, without
+from adapters.serve.uniting import Uniting
 from adapters.serve.wired import LaneStore, Payers
 from adapters.store import Damaged
 
@@ -36,13 +40,17 @@ _SORTING: Final = "sorting"
 class Lanes:
     """The worker of all lanes of one store. Make one per process; its methods may be called from any thread."""
 
-    def __init__(self, store: LaneStore, house: House, payers: Payers, clock: Clock) -> None:
+    def __init__(self, store: LaneStore, house: House, payers: Payers, clock: Clock, *, abreast: bool = False) -> None:
+        """`abreast`: payers are called side by side, by threads of their own; else one call after the other."""
         self._store = store
         self._clock = clock
         self._queue = store.queue
         self._stepping = Stepping(store, house)
         self._sorting = Sorting(self._stepping)
-        self._calling = Calling(self._stepping, payers)
+        self._uniting = Uniting(self._stepping)
+        self._calling = Calling(self._stepping, payers, abreast=abreast)
+        self._watch = FeedWatch(store)
+        self._started: datetime | None = None
         self._news = threading.Event()
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
@@ -59,8 +67,8 @@ class Lanes:
 
     def renew(self, person: str) -> None:
         """Derive everything of a lane anew, because other tables are in force. Raises `StoreDown`."""
-        with self._queue.held([person]):
-            self._stepping.renew(person, self._clock.now())
+        with self._stepping.held(person) as lanes:
+            self._stepping.renew(lanes[0], self._clock.now())
 
     @property
     def steps(self) -> int:
@@ -85,6 +93,9 @@ class Lanes:
         with self._queue.alone(_SORTING, wait=lambda: True):
             found = self._store.at_hand(limit, PERSON_UNKNOWN)
             done = sum(map(self._work_waiting, found.lanes))
+            if found.lanes:
+                # What was sorted by other rules is unread again since, and no cycle may close over it.
+                found = self._store.at_hand(limit, PERSON_UNKNOWN)
             if found.unread:
                 now = self._clock.now()
                 with self._stepping.one_house():
@@ -93,20 +104,27 @@ class Lanes:
             return done + len(found.unread)
 
     def _work_round(self, found: Round, now: datetime) -> None:
-        for person, waiting in found.lanes():
-            with self._queue.held([person]):
-                self._stepping.step_those(person, self._still_due(waiting), now)
+        left = found.by_lane()
+        while left:
+            with self._stepping.held(next(iter(left))) as lanes:
+                waiting = taken_from(left, lanes)
+                self._stepping.step_those(lanes[0], self._still_due(waiting, found, lanes), now)
+            self._uniting.settle(lanes[0], now)
 
-    def _still_due(self, waiting: Sequence[Waiting]) -> list[Waiting]:
-        """The same, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself."""
+    def _still_due(self, waiting: Sequence[Waiting], found: Round, lanes: Sequence[str]) -> list[Waiting]:
+        """The same, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself, and
+        those whose claim went to another person meanwhile: these stay unread for the next round."""
         news = [one.entry for one in waiting if any(reading.news is not None for reading in one.readings)]
         gone = set(news).difference(self._store.not_taken(news)) if news else set()
+        gone |= {entry for entry in news if not self._stepping.is_here(found.entries[entry], lanes)}
         return without([one for one in waiting if one.entry not in gone], self._stepping.parked)
 
     def _work_waiting(self, person: str) -> int:
         """Work a lane with what waits in it on file; how many entries that were."""
-        with self._queue.held([person]):
-            return self._stepping.work_lane(person, self._clock.now())
+        with self._stepping.held(person) as lanes:
+            done = self._stepping.work_lane(lanes[0], self._clock.now())
+        self._uniting.settle(lanes[0], self._clock.now())
+        return done
 
     def sort(self, limit: int = BATCH, *, wait: Callable[[], bool] | None = None) -> int:
         """Sort at most `limit` unread entries into their lanes, and make these runnable; how many that were.
@@ -121,8 +139,8 @@ class Lanes:
                 return 0
             with self._stepping.one_house():
                 sorted_ = self._sorting.round(found.unread, self._clock.now())
-                for entry in sorted_.entries.values():
-                    self._stepping.remember(entry)
+                for id, shares in groupby(sorted_.shares, key=lambda share: share.entry):
+                    self._stepping.remember(sorted_.entries[id], shares)
             self._store.sort(sorted_.shares)
             self._sorting.call_strangers(found.parked)
             return len(found.unread)
@@ -141,18 +159,25 @@ class Lanes:
     # ------------------------------------------------------------ what is due
 
     def run_due(self, now: datetime | None = None) -> int:
-        """Do all that is due at the instant (the clock's): close cycles, send, repeat, ask. How many calls were made."""
+        """Do all that is due at the instant (the clock's): listen to feeds, close cycles, send, ask. How many calls that
+        were."""
         # What waits comes first: a cycle must not close over a correction that is already in the journal.
         self.work()
-        return self._calling.due(now or self._clock.now(), CALLS, self._stop)
+        at = self._at(now)
+        self._watch.look(self.house.site.feeds, at())
+        return self._calling.due(at, CALLS, self._stop)
 
     def send(self, now: datetime | None = None) -> int:
         """Send the claims that are due to leave, and repeat those that may be; how many calls were made."""
-        return self._calling.due(now or self._clock.now(), frozenset({"send", "repeat"}), self._stop)
+        return self._calling.due(self._at(now), frozenset({"send", "repeat"}), self._stop)
 
     def poll(self, now: datetime | None = None) -> int:
         """Ask payers for what is due to be asked; how many calls were made."""
-        return self._calling.due(now or self._clock.now(), frozenset({"poll", "search"}), self._stop)
+        return self._calling.due(self._at(now), frozenset({"poll", "search"}), self._stop)
+
+    def _at(self, now: datetime | None) -> Callable[[], datetime]:
+        """The instant named, for as long as it takes; else the clock's."""
+        return self._clock.now if now is None else lambda: now
 
     # ------------------------------------------------------------ going on
 
@@ -169,6 +194,7 @@ class Lanes:
         """Go on in threads: `worker` sorts what comes (at once when woken) and works so many lanes at a time, `payer`
         does what is due, each `every`."""
         wanted = set(roles)
+        self._started = self._clock.now()
         seconds = every.total_seconds()
         bodies: list[tuple[str, str, Callable[[], None]]] = [
             ("worker", "sorting", lambda: self._sort_on(seconds)),
@@ -207,16 +233,33 @@ class Lanes:
 
     def _due_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
+            self._surviving(self._listen)
             self._surviving(self._sort_and_call)
             self._surviving(self._seal)
+
+    def _listen(self) -> int:
+        """What feeds leave out or do not say in time; what their senders hold back while we start is waited for."""
+        now = self._clock.now()
+        return self._watch.look(
+            self.house.site.feeds, now, grace=self._started is not None and now - self._started < GRACE
+        )
 
     def _sort_and_call(self) -> int:
         """What is due, beside whoever works the lanes: all that is in the journal is sorted first, and a lane in which
         something is due is worked with what waits in it."""
+        self._sort_all()
+        return self._calling.due(self._clock.now, CALLS, self._stop, self._meanwhile)
+
+    def _sort_all(self) -> None:
         going = self._going_on
         while going() and self.sort(wait=going) == BATCH:
             pass
-        return self._calling.due(self._clock.now(), CALLS, self._stop)
+
+    def _meanwhile(self) -> None:
+        """What must not wait for a payer that takes its time."""
+        self._sort_all()
+        self._listen()
+        self._seal()
 
     def _going_on(self) -> bool:
         return not self._stop.is_set()

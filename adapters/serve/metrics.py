@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter as Tally
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
@@ -32,6 +32,18 @@ CERTIFICATE_END: Final = Gauge(
 UNREADABLE_TLS: Final = Counter(
     "oncoclaims_certificates_not_reloaded", "Changed TLS files that could not be used", ["listener"], registry=REGISTRY
 )
+TOKENS: Final = Counter("oncoclaims_tokens", "Access tokens issued", registry=REGISTRY)
+TOKENS_REFUSED: Final = Counter(
+    "oncoclaims_tokens_refused", "Assertions and access tokens refused", ["what", "reason"], registry=REGISTRY
+)
+ASKED: Final = Counter("oncoclaims_ehr_rounds", "Rounds of asking an EHR", ["feed", "how"], registry=REGISTRY)
+NOTIFIED: Final = Counter(
+    "oncoclaims_ehr_notifications", "Notifications of an EHR's subscriptions", ["feed", "what"], registry=REGISTRY
+)
+MISSED: Final = Counter(
+    "oncoclaims_ehr_notifications_missed", "Gaps in the numbers of an EHR's notifications", ["feed"], registry=REGISTRY
+)
+TOLD: Final = Counter("oncoclaims_payer_notifications", "Notifications of payers", ["payer", "what"], registry=REGISTRY)
 _FRESH: Final = 60.0
 """Seconds for which a count that means reading every lane is told again."""
 CONNECTIONS: Final = Gauge("oncoclaims_mllp_connections", "Open MLLP connections", registry=REGISTRY)
@@ -98,13 +110,31 @@ class StoreFigures:
         return self._states[1]
 
 
-class Exposition:
-    """All metrics of a process in the text format of Prometheus."""
+class PayerFigures:
+    """How long each payer is left alone by this process, asked when the metrics are."""
 
-    def __init__(self, store: Counted, lanes: Steps | None = None) -> None:
+    def __init__(self, resting: Callable[[], Mapping[str, float]]) -> None:
+        self._resting = resting
+
+    def collect(self) -> Iterator[Metric]:
+        rests = GaugeMetricFamily(
+            "oncoclaims_payer_rest_seconds", "For how long a payer that failed is not called", labels=["payer"]
+        )
+        for payer, seconds in self._resting().items():
+            rests.add_metric([payer], seconds)
+        yield rests
+
+
+class Exposition:
+    """All metrics of a process in the text format of Prometheus. `resting`: seconds by the site's ids of payers."""
+
+    def __init__(
+        self, store: Counted, lanes: Steps | None = None, resting: Callable[[], Mapping[str, float]] = dict
+    ) -> None:
         # Registering asks the collector what it will tell; that a store is down then must not stop the start.
         self._of_store = CollectorRegistry(auto_describe=False)
         self._of_store.register(StoreFigures(store, lanes))
+        self._of_store.register(PayerFigures(resting))
 
     def text(self) -> bytes:
         """The metrics now; raises `StoreDown` when the store does not answer."""

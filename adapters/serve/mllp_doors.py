@@ -13,6 +13,7 @@ import socket
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any, Final
 
 from adapters.errors import BadSetup
@@ -22,6 +23,7 @@ from adapters.hl7v2.mllp import Fault
 from adapters.model.listening import Listening
 from adapters.pipeline.receive import FRAGMENT, Intake, broken_frame, receive_v2
 from adapters.serve import metrics
+from adapters.serve.hearing import last_number
 from adapters.serve.intake import Reception, ack_id
 from adapters.serve.logs import log
 from adapters.serve.mllp_talk import Answer, Conversation, Limits
@@ -279,6 +281,7 @@ class Doors:
             now=self._wired.clock.now(),
             ack_id=ack_id(),
             feeds=self._said.feeds,
+            last_number=partial(last_number, self._wired.store),
         )
 
     async def keep(self, fault: Fault, peer: str) -> None:

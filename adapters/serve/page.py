@@ -1,7 +1,8 @@
 """The page of a course: its sessions over the calendar, coloured by what became of each, behind a one-time link.
 
 GET /open/{token} takes a link and sets a session cookie; GET /courses lists the courses; GET /courses/{id} is the
-page. Ids in addresses name a lane and a hash: nothing of a person stands in an address or a title.
+page; GET /visits/{id} is the picture of a visit for drugs, which is listed among the courses. Ids in
+addresses name a lane and a hash: nothing of a person stands in an address or a title.
 """
 
 from __future__ import annotations
@@ -18,15 +19,20 @@ from zoneinfo import ZoneInfo
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
 
-from adapters.charges import assemble
 from adapters.errors import StoreDown
 from adapters.model.money import Cents, text
+from adapters.model.record import PersonRecord
 from adapters.pipeline import House
+from adapters.pipeline.stated import assembled
+from adapters.pipeline.step import family_by
+from adapters.pipeline.visiting import visit_view
 from adapters.ports import Clock, Store
 from adapters.serve.course_read import course_view
 from adapters.serve.course_view import FATES, CourseView, Heading
 from adapters.serve.links import SESSION_VALID, Links
+from adapters.timeline import heading, svg, table
 
 COOKIE: Final = "oncoclaims_session"
 HEADERS: Final = {
@@ -88,6 +94,7 @@ def router(wired: PageWired, links: Links | None = None) -> APIRouter:
     routes.add_api_route("/open/{token}", pages.open, methods=["GET"])
     routes.add_api_route("/courses", pages.courses, methods=["GET"])
     routes.add_api_route("/courses/{name}", pages.course, methods=["GET"])
+    routes.add_api_route("/visits/{name}", pages.visit, methods=["GET"])
     return routes
 
 
@@ -131,6 +138,10 @@ class _Pages:
         """One course."""
         return self._admitted(request, lambda: self._course(name))
 
+    def visit(self, request: Request, name: str) -> Response:
+        """The picture of one visit for drugs."""
+        return self._admitted(request, lambda: self._visit(name))
+
     def _admitted(self, request: Request, make: Callable[[], Response]) -> Response:
         """The page for whom a link has opened it; a store that does not answer is told as that."""
         if not self.links.admits(request.cookies.get(COOKIE, ""), self.wired.clock.now()):
@@ -146,8 +157,8 @@ class _Pages:
         found: list[tuple[str, CourseView]] = []
         for lane in lanes[:LANES_A_PAGE]:
             record = store.load(lane)
-            for episode in assemble(lane, record.events).episodes:
-                view = course_view(record, episode.id, house.rules, house.site)
+            for episode in assembled(lane, record.events, family_by(house)).episodes:
+                view = course_view(record, episode.id, house.rules, house.site, family_by(house))
                 if view is not None and (view.weeks or view.holds or view.claims):
                     found.append((course_name(episode.id), view))
         found.sort(key=lambda pair: (pair[1].ended, pair[1].first or date.max, pair[0]))
@@ -156,11 +167,8 @@ class _Pages:
 
     def _course(self, name: str) -> Response:
         house = self.wired.house
-        lane = name.partition(".")[0]
-        record = self.wired.store.load(lane)
-        episodes = assemble(lane, record.events).episodes
-        id = next((episode.id for episode in episodes if course_name(episode.id) == name), "")
-        view = course_view(record, id, house.rules, house.site) if id else None
+        record, id = self._named(name)
+        view = course_view(record, id, house.rules, house.site, family_by(house)) if id else None
         if view is None:
             return _message("No such course", ("Nothing on file bears this address.",), 404)
         now = self.wired.clock.now().astimezone(ZoneInfo(house.site.zone))
@@ -168,11 +176,38 @@ class _Pages:
             "course.html",
             200,
             view=view,
+            address=name,
             shares=shares(view),
             rules=house.rules.digest,
             site=house.site.digest,
             now=f"{now:%Y-%m-%d %H:%M}",
         )
+
+    def _visit(self, name: str) -> Response:
+        house = self.wired.house
+        record, id = self._named(name)
+        view = visit_view(record, id, house) if id else None
+        course = course_view(record, id, house.rules, house.site, family_by(house)) if view else None
+        if view is None or course is None:
+            return _message("No such visit", ("Nothing on file bears this address.",), 404)
+        # The picture escapes what it says; it is the one thing here that is not text.
+        return _page(
+            "visit.html",
+            200,
+            address=name,
+            who=course.heading,
+            title=heading(view),
+            picture=Markup(svg(view)),  # noqa: S704
+            rows=table(view),
+            rules=house.rules.digest,
+        )
+
+    def _named(self, name: str) -> tuple[PersonRecord, str]:
+        """The record of the lane that an address names, and the id of the episode; empty where it has none of the name."""
+        lane = name.partition(".")[0]
+        record = self.wired.store.load(lane)
+        episodes = assembled(lane, record.events, family_by(self.wired.house)).episodes
+        return record, next((episode.id for episode in episodes if course_name(episode.id) == name), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,14 @@ from typing import Final
 import uvicorn
 from fastapi import FastAPI
 
+from adapters.ehr import EhrClient
 from adapters.errors import BadSetup
 from adapters.model.listening import Listening
+from adapters.model.web import WebListening
 from adapters.payers.origin import is_loopback
+from adapters.serve import https
+from adapters.serve.asking import Asking
+from adapters.serve.gate import Gate
 from adapters.serve.health import create_health_app
 from adapters.serve.http import create_app
 from adapters.serve.lanes import Lanes
@@ -39,14 +44,33 @@ def serving(app: FastAPI, host: str = "127.0.0.1", port: int = 0) -> Iterator[st
 
     Raises `BadSetup` for an address that cannot be had, and for any beyond this machine: there is no authentication.
     """
+    if not is_loopback(host):
+        needed = "beyond this machine [web] with certificates, and [[clients]], in the site file open HTTPS"
+        raise BadSetup((f"HTTP on {host} has no authentication: {needed}",))
+    with _running("http", _config(app), host, port) as bound:
+        yield f"http://{_shown(host)}:{bound}"
+
+
+@contextlib.contextmanager
+def serving_outside(app: FastAPI, web: WebListening) -> Iterator[str]:
+    """Serve an application that asks for tokens, by HTTPS where the site says; gives its address on this machine.
+
+    Raises `BadSetup` for certificates that cannot be used, and for an address that cannot be had.
+    """
+    with _running("https", https.config_of(app, web, grace=GRACE), web.host, web.port) as bound:
+        yield f"https://{_shown(web.host)}:{bound}"
+
+
+@contextlib.contextmanager
+def _running(name: str, config: uvicorn.Config, host: str, port: int) -> Iterator[int]:
+    """Run a server in a thread of that name; gives its port."""
     listener = _bound(host, port)
-    server = uvicorn.Server(_config(app))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name="http", daemon=True)
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, name=name, daemon=True)
     thread.start()
     try:
         _wait_for(server, thread)
-        shown = f"[{host}]" if ":" in host else host
-        yield f"http://{shown}:{listener.getsockname()[1]}"
+        yield listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(timeout=GRACE + 5)
@@ -64,12 +88,15 @@ def serve_all(
     lanes: Lanes | None = None,
     fhir_feed: str = "",
     links: Links | None = None,
+    gate: Gate | None = None,
     tell: Callable[[str], None] = lambda _address: None,
     log_level: str = "info",
 ) -> None:
     """Run these roles until SIGTERM or SIGINT; then stop listening, finish what was taken, and return.
 
     `tell` is given the address of the pages' one-time link where `links` is given and the web role runs.
+
+    `gate` is needed where the web role runs and the site file has `[web]`; FHIR and HL7 then come in by HTTPS as well.
 
     Ports of 0 take free ones; `mllp_port` is for sites whose file lists no listeners. Raises `BadSetup` where a listener
     cannot be had.
@@ -82,6 +109,8 @@ def serve_all(
     doors = wired.site.listeners or (Listening("mllp", host, mllp_port),)
     if "intake" in roles and (problems := listener_problems(doors)):
         raise BadSetup(problems)
+    if "web" in roles and wired.site.web is not None and gate is None:
+        raise BadSetup(("the site has an HTTPS listener, and nobody who looks at tokens",))
     worker = lanes or Lanes(wired.store, wired.house, wired.payers, wired.clock)
     with contextlib.ExitStack() as stack:
         told = stack.enter_context(_told_to_stop())
@@ -89,12 +118,21 @@ def serve_all(
         # Ended in the reverse order: doors first, then the lanes behind them.
         worker.start([role for role in roles if role in ("worker", "payer")])
         stack.callback(worker.stop)
+        stack.callback(wired.payers.hurry)
+        client = stack.enter_context(EhrClient())
+        asking = Asking(wired, client, wake=worker.wake)
+        if "payer" in roles:
+            stack.enter_context(asking.going_on())
         if "web" in roles:
-            app = create_app(wired, fhir_feed=fhir_feed, wake=worker.wake, links=links)
+            app = create_app(wired, fhir_feed=fhir_feed, wake=worker.wake, links=links, news=asking.tell)
             address = stack.enter_context(serving(app, host, http_port))
             if links is not None:
                 tell(f"{address}/open/{links.issue(wired.clock.now())}")
             log().info("listening", listener="http", host=host, port=int(address.rpartition(":")[2]))
+            if gate is not None:
+                outside = create_app(wired, wake=worker.wake, gate=gate, news=asking.tell)
+                address = stack.enter_context(serving_outside(outside, gate.web))
+                log().info("listening", listener="https", host=gate.web.host, port=int(address.rpartition(":")[2]))
         if "intake" in roles:
             for said in doors:
                 listener = start_listener(wired, said, wake=worker.wake)
@@ -131,8 +169,6 @@ def _told_to_stop() -> Iterator[threading.Event]:
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    if not is_loopback(host):
-        raise BadSetup((f"HTTP on {host}: beyond this machine authentication must be configured, and there is none",))
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -158,6 +194,10 @@ def _config(app: FastAPI) -> uvicorn.Config:
         limit_concurrency=256,
         timeout_graceful_shutdown=GRACE,
     )
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 def _wait_for(server: uvicorn.Server, thread: threading.Thread) -> None:

@@ -6,8 +6,9 @@ who is not known, is parked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import groupby
 
@@ -16,8 +17,13 @@ from adapters.model.journal import JournalEntry
 from adapters.model.people import PersonHint
 from adapters.model.record import Parked, Reading
 from adapters.pipeline import ReadEntry
-from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting
+from adapters.pipeline.remitting import ACTOR, letter_receipt
+from adapters.ports import Received
+from adapters.serve.stepping import PERSON_AMBIGUOUS, PERSON_UNKNOWN, Stepping, Waiting, feed_name
 from adapters.store import Share
+
+_SEVERAL = "it names one person by numbers that belong to several on file"
+_GONE = "it says that something was deleted of which nothing is on file; if it was never sent here, close the item"
 
 
 @dataclass(slots=True)
@@ -34,20 +40,30 @@ class Round:
         id, at = entry.entry.id, entry.entry.at
         said = [Reading(id, at, captured=entry.captured[part]) for part in parts]
         self.readings.setdefault(person, []).extend(said or [Reading(id, at, news=entry.news)])
-        self.shares.append(Share(id, entry.entry.seq, person, tuple(parts), len(entry.captured)))
+        concerned = sum(captured.person.known for captured in entry.captured)
+        self.shares.append(Share(id, entry.entry.seq, person, tuple(parts), concerned))
         self.entries[id] = entry
 
-    def lanes(self) -> Iterator[tuple[str, list[Waiting]]]:
-        """What the round says about each lane; an entry is taken with the last lane that has it."""
-        last = {reading.entry: person for person, those in self.readings.items() for reading in those}
-        for person, those in self.readings.items():
-            yield (
-                person,
-                [
-                    Waiting(entry, tuple(same), last=last[entry] == person)
-                    for entry, same in groupby(those, key=lambda reading: reading.entry)
-                ],
-            )
+    def by_lane(self) -> dict[str, list[Waiting]]:
+        """What the round says about each lane."""
+        return {
+            person: [Waiting(entry, tuple(same)) for entry, same in groupby(those, key=lambda reading: reading.entry)]
+            for person, those in self.readings.items()
+        }
+
+
+def taken_from(left: dict[str, list[Waiting]], lanes: Sequence[str]) -> list[Waiting]:
+    """What a round says about the lanes of one person, taken out of what is left of it.
+
+    An entry is taken with the last lane that has it.
+    """
+    mine: dict[str, list[Reading]] = {}
+    for lane in lanes:
+        for one in left.pop(lane, ()):
+            said = one.readings if lane == lanes[0] else (replace(reading, lane=lane) for reading in one.readings)
+            mine.setdefault(one.entry, []).extend(said)
+    others = {one.entry for those in left.values() for one in those}
+    return [Waiting(entry, tuple(said), last=entry not in others) for entry, said in mine.items()]
 
 
 class Sorting:
@@ -88,33 +104,83 @@ class Sorting:
 
     def _introduce(self, entry: ReadEntry) -> None:
         for captured in entry.captured:
-            if captured.person.identifiers:
-                self._store.person(captured.person, _feed(entry.entry))
+            if captured.person.identifiers and not self._ambiguous(captured.person, feed_name(entry.entry)):
+                self._store.person(captured.person, feed_name(entry.entry))
+
+    def _ambiguous(self, hint: PersonHint, feed: str) -> bool:
+        """Whether the numbers of one person in a message are those of several on file."""
+        if len(hint.identifiers) < 2:
+            return False
+        lanes = {self._store.lane_of(PersonHint((number,)), feed) for number in hint.identifiers} - {""}
+        return len(lanes) > 1 and not lanes <= set(self._store.lanes_of(min(lanes)))
 
     def _place(self, entry: ReadEntry, found: Round, now: datetime) -> None:
         """Give what an entry says to the lanes it concerns, or park it."""
         id = entry.entry.id
         if entry.parked is not None:
             self._stepping.park(entry.parked, now)
+        elif entry.letters:
+            self._take_apart(entry, now)
         elif entry.news is not None:
             person = self._store.person_of_claim(entry.news.claim)
             if person:
                 found.add(person, entry, ())
             else:
                 self._stepping.park(Parked(id, "unmatched-response", "the answer is for no claim of ours"), now)
+        elif entry.decision is not None and not entry.captured:
+            self._stepping.decided(entry.decision, id)
         elif not any(captured.person.known for captured in entry.captured):
             self._store.close_entry(id)
         else:
             self._place_captured(entry, found, now)
 
+    def _take_apart(self, entry: ReadEntry, now: datetime) -> None:
+        """Journal each letter of a payer's body, with the claim of ours that it is about; then the body is done with.
+
+        A crash between leaves the body unread, and the same letters come of it again.
+        """
+        numbers: dict[tuple[str, str], str] | None = None
+        payer = entry.entry.actor.removeprefix(ACTOR)
+        waiting: list[Future[Received]] = []
+        for letter in entry.letters:
+            claim = letter.claim if letter.claim and self._store.person_of_claim(letter.claim) else ""
+            if not claim and letter.number:
+                numbers = numbers if numbers is not None else self._numbers()
+                claim = numbers.get((payer, letter.number), "")
+            waiting.append(self._store.receive_soon(letter_receipt(replace(letter, claim=claim), entry.entry, now)))
+        for one in waiting:  # many letters share a commit, and all are on disk before the body is done with
+            one.result()
+        self._store.close_entry(entry.entry.id)
+
+    def _numbers(self) -> dict[tuple[str, str], str]:
+        """(payer, its number) → our claim, of all claims that a payer has numbered; a number of two claims finds neither.
+
+        Also under no payer, for what came through a door that names none.
+        """
+        found: dict[tuple[str, str], str] = {}
+        for one in self._store.claims():
+            number, claim = one.value.payer_claim_number, one.value.claim
+            for key in ((claim.payer.id, number), ("", number)) if number else ():
+                found[key] = "" if key in found and found[key] != claim.id else claim.id
+        return found
+
     def _place_captured(self, entry: ReadEntry, found: Round, now: datetime) -> None:
-        feed = _feed(entry.entry)
+        feed = feed_name(entry.entry)
         concerned = [(n, captured.person) for n, captured in enumerate(entry.captured) if captured.person.known]
         parts: dict[str, list[int]] = {}
+        if any(self._ambiguous(person, feed) for _, person in concerned):
+            self._stepping.park(Parked(entry.entry.id, PERSON_AMBIGUOUS, _SEVERAL), now)
+            return
         for n, person in concerned:
             parts.setdefault(self._store.person(person, feed), []).append(n)
+        unknown_of = parts.get("", [])
+        deleted = bool(unknown_of) and all(e.kind == "deletion" for n in unknown_of for e in entry.captured[n].events)
+        if deleted and len(unknown_of) < len(concerned):
+            # Of what was deleted nothing is on file; the others of the message do not wait for it.
+            del parts[""]
         if "" in parts:
-            unknown = Parked(entry.entry.id, PERSON_UNKNOWN, "it is about a person of whom nothing is on file")
+            words = _GONE if deleted else "it is about a person of whom nothing is on file"
+            unknown = Parked(entry.entry.id, PERSON_UNKNOWN, words)
             self._stepping.park(unknown, now)
             self._parked.append(entry.entry.id)
             return
@@ -133,7 +199,7 @@ class Sorting:
         # Those of an earlier start are among them, and those that another process parked.
         new = [id for id in parked if id not in self._strangers]
         for entry in self._store.entries(new) if new else ():
-            feed = _feed(entry)
+            feed = feed_name(entry)
             self._strangers[entry.id] = tuple(
                 (feed, c.person)
                 for c in self._stepping.read(entry).captured
@@ -143,8 +209,3 @@ class Sorting:
             if all(self._store.person(hint, feed) for feed, hint in hints):
                 del self._strangers[id]
                 self._store.unpark(id)
-
-
-def _feed(entry: JournalEntry) -> str:
-    """The feed that brought an entry."""
-    return entry.actor.partition(":")[2]

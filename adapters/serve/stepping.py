@@ -7,29 +7,41 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
+from itertools import groupby
 from typing import Final, TypeVar
 from zoneinfo import ZoneInfo
 
 from adapters.errors import StoreDown
+from adapters.model.decision import Decision
 from adapters.model.journal import JournalEntry
+from adapters.model.merging import waiting as waiting_merges
+from adapters.model.people import PersonHint
 from adapters.model.record import Parked, PersonRecord, Reading, Tick
 from adapters.model.work import open_item
 from adapters.pipeline import House, ReadEntry, read, step
 from adapters.pipeline.admit import REFUSALS
+from adapters.pipeline.step import identities
+from adapters.posting import UNBALANCED, UNMATCHED
 from adapters.serve.logs import log
 from adapters.serve.wired import LaneStore
 from adapters.store import Share, Stale
+from adapters.work import decided_alone
 
 T = TypeVar("T")
 
 PERSON_UNKNOWN: Final = "person-unknown"
+PERSON_AMBIGUOUS: Final = "person-ambiguous"
 _ACTIONS: Final = {
+    PERSON_AMBIGUOUS: "compare the records of these numbers: `merge` them if they are of one person, and `replay` this; else "
+    "have the sender mend the number and send it again",
     PERSON_UNKNOWN: "send the patient's registration; the message is then read by itself",
-    "unmatched-response": "find the claim that the answer is for, and match it",
+    UNMATCHED: "match",
+    UNBALANCED: "repair-response",
     "exception": "report the fault of the program; read the message again when it is mended",
 }
 _MEND: Final = "mend what the reason names, then read the message again"
@@ -64,9 +76,11 @@ class Stepping:
         """Steps saved since the start."""
         self.parked: set[str] = set()
         """Entries parked since somebody emptied it; whoever sorts does so at the beginning of a round."""
+        self.unsettled: set[str] = set()
+        """Lanes stepped here whose record speaks of other lanes, since somebody looked (`serve.uniting`)."""
         self._free = threading.Condition()
         self._inside = 0
-        self._known: OrderedDict[str, ReadEntry] = OrderedDict()
+        self._known: OrderedDict[str, tuple[ReadEntry, frozenset[Share]]] = OrderedDict()
 
     # ------------------------------------------------------------ the house in force
 
@@ -104,67 +118,129 @@ class Stepping:
         except Exception as error:  # noqa: BLE001  # whatever a message breaks, only this message waits for it
             return ReadEntry(entry, parked=Parked(entry.id, "exception", type(error).__name__))
 
-    def remember(self, found: ReadEntry) -> None:
-        """Keep an entry as it was read, for the lanes in which it waits now."""
+    def remember(self, found: ReadEntry, shares: Iterable[Share]) -> None:
+        """Keep an entry as it was read and sorted by the house in force, for the lanes in which it waits now."""
         with self._free:
-            self._known[found.entry.id] = found
+            self._known[found.entry.id] = (found, frozenset(shares))
             if len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
 
-    def waiting(self, person: str) -> list[Waiting]:
-        """All that waits in a lane on file, as its step reads it.
+    def waiting(self, person: str) -> tuple[list[Waiting], bool]:
+        """All that waits in a lane on file, as its step reads it; and whether an entry of it is to be sorted again.
 
-        An entry that says something else by the house now in force than when it was sorted is sorted again instead.
+        That is one which says something else by the house now in force than when it was sorted, or of somebody else:
+        it waits nowhere then, and is unread.
         """
-        shares = self.store.waiting(person)
+        lanes_here = self.store.lanes_of(person)
+        shares = [share for lane in lanes_here for share in self.store.waiting(lane)]
         if not shares:
-            return []
+            return [], False
+        if len(lanes_here) > 1:
+            shares.sort(key=lambda share: share.seq)
         with self._free:
-            known = {share.entry: self._known[share.entry] for share in shares if share.entry in self._known}
+            kept = {share.entry: self._known[share.entry] for share in shares if share.entry in self._known}
+        known = {id: found for id, (found, _) in kept.items()}
         missing = [share.entry for share in shares if share.entry not in known]
         if missing:
             known |= {entry.id: self.read(entry) for entry in self.store.entries(missing)}
+        lanes: dict[tuple[PersonHint, str], str] = {}
         found: list[Waiting] = []
-        for share in shares:
-            readings = _shared(known[share.entry], share)
-            if readings is None:
-                self.store.unsort(share.entry)
+        stray = False
+        for id, those in groupby(shares, key=lambda share: share.entry):
+            mine = list(those)
+            ours = id in kept and kept[id][1].issuperset(mine)
+            if self.is_here(known[id], lanes_here) and (
+                ours or all(self._as_sorted(known[id], share, lanes) for share in mine)
+            ):
+                # What one entry says in several lanes of the person is one thing to be taken.
+                said = [reading for share in mine for reading in _shared(known[id], share, person)]
+                found.append(Waiting(id, tuple(said), sorted=True))
             else:
-                found.append(Waiting(share.entry, readings, sorted=True))
-        return found
+                self.store.unsort(id)
+                stray = True
+        return found, stray
+
+    def is_here(self, found: ReadEntry, lanes: Sequence[str]) -> bool:
+        """Whether news of a claim is for a claim of these lanes still: it goes along when lanes come apart."""
+        return found.news is None or self.store.person_of_claim(found.news.claim) in lanes
+
+    def _as_sorted(self, found: ReadEntry, share: Share, lanes: dict[tuple[PersonHint, str], str]) -> bool:
+        """Whether an entry that somebody else sorted says of this lane what its share says, and as much in all.
+
+        So what its lanes find right is all that there is. `lanes` are those asked for already, by person and feed.
+        """
+        if found.parked is not None:
+            return False
+        feed = feed_name(found.entry)
+        concerned = [(part, one.person) for part, one in enumerate(found.captured) if one.person.known]
+        for _, hint in concerned:
+            if (hint, feed) not in lanes:
+                lanes[hint, feed] = self.store.lane_of(hint, feed)
+        mine = tuple(part for part, hint in concerned if lanes[hint, feed] == share.person)
+        return mine == share.parts and len(concerned) == share.captured
 
     def park(self, parked: Parked, now: datetime) -> None:
         """Set an entry aside with its reason and a work item."""
-        answer = parked.reason == "unmatched-response"
+        answer = parked.reason in (UNMATCHED, UNBALANCED)
         item = open_item(
-            "unmatched-response" if answer else "parked-message",
+            parked.reason if answer else "parked-message",
             parked.reason,
             parked.entry,
             category="posting" if answer else "intake",
             action=_ACTIONS.get(parked.reason, _RESEND if parked.reason in _SENT_AGAIN else _MEND),
             opened=now,
+            amount=parked.amount,
             detail=parked.detail,
         )
         self.store.park(parked, item)
         self.parked.add(parked.entry)
         log().warning("parked", entry=parked.entry, reason=parked.reason)
 
+    def decided(self, decision: Decision, entry: str) -> None:
+        """Do what a person decided about items that concern nobody; the entry is taken with it."""
+        for one in decision.says:
+            if item := one.value("item"):
+                self.store.change_item(item, partial(decided_alone, saying=one, decision=decision))
+        self.store.close_entry(entry)
+
     # ------------------------------------------------------------ steps
 
-    def catch_up(self, person: str, now: datetime) -> PersonRecord:
+    @contextmanager
+    def held(self, lane: str) -> Iterator[tuple[str, ...]]:
+        """Hold all lanes of the person of whom this is one; they are told, the root first.
+
+        It is asked again once they are held: lanes may have been put together, or apart, while they were waited for.
+        """
+        while True:
+            lanes = self.store.lanes_of(lane)
+            with self.store.queue.held(lanes):
+                if self.store.lanes_of(lane) == lanes:
+                    yield lanes
+                    return
+
+    def catch_up(self, person: str, now: datetime) -> PersonRecord | None:
         """Step a lane with all that waits in it on file; with nothing, it is stepped for the time that has passed.
 
-        The caller holds the lane. Somebody who writes in it all the same costs a repetition. Raises `StoreDown`.
+        None where something of it is to be sorted again first: no cycle may close over that. The caller holds the
+        lane. Somebody who writes in it all the same costs a repetition. Raises `StoreDown`.
         """
-        return again(person, lambda: self.step_lane(person, self.waiting(person), now))
+
+        def once() -> PersonRecord | None:
+            with self.one_house():
+                waiting, sorted_again = self.waiting(person)
+                return None if sorted_again else self.step_lane(person, waiting, now)
+
+        return again(person, once)
 
     def work_lane(self, person: str, now: datetime) -> int:
         """The same where something waits, and nothing where nothing does; how many entries that were."""
 
         def once() -> int:
-            waiting = self.waiting(person)
-            if waiting:
-                self.step_lane(person, waiting, now)
+            # What was read by one house is not stepped by another.
+            with self.one_house():
+                waiting, _ = self.waiting(person)
+                if waiting:
+                    self.step_lane(person, waiting, now)
             return len(waiting)
 
         return again(person, once)
@@ -219,6 +295,8 @@ class Stepping:
             self.store.save(before, after, taken=taken, read=seen, left=left, tick=now, under=under, again=anew)
         if after != before:
             self.steps += 1
+        if after.parts or waiting_merges(after.events, identities(after)):
+            self.unsettled.add(after.person)
         return after
 
 
@@ -232,14 +310,18 @@ def again(person: str, step_once: Callable[[], T]) -> T:
     return step_once()
 
 
-def _shared(found: ReadEntry, share: Share) -> tuple[Reading, ...] | None:
-    """What an entry says about the lane of a share; None when it no longer says what was sorted."""
+def feed_name(entry: JournalEntry) -> str:
+    """The feed that brought an entry."""
+    return entry.actor.partition(":")[2]
+
+
+def _shared(found: ReadEntry, share: Share, person: str) -> tuple[Reading, ...]:
+    """What an entry says about the lane of a share, in the record of a person."""
     id, at = found.entry.id, found.entry.at
-    if found.parked is not None or len(found.captured) != share.captured:
-        return None
     if found.news is not None:
         return (Reading(id, at, news=found.news),)
-    return tuple(Reading(id, at, captured=found.captured[part]) for part in share.parts)
+    lane = "" if share.person == person else share.person
+    return tuple(Reading(id, at, captured=found.captured[part], lane=lane) for part in share.parts)
 
 
 def without(waiting: Sequence[Waiting], parked: set[str]) -> list[Waiting]:

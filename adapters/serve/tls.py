@@ -1,4 +1,4 @@
-"""TLS for MLLP listeners: both sides show certificates, and changed files hold from the next connection on."""
+"""TLS of listeners: MLLP asks both sides for certificates, and changed files hold from the next connection on."""
 
 from __future__ import annotations
 
@@ -73,14 +73,16 @@ class Certificates:
             raise BadSetup(problems)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_REQUIRED if self._files.ca else ssl.CERT_NONE
         # Without tickets every connection shows its certificate anew: a resumed one would outlive its end.
         context.options |= ssl.OP_NO_TICKET | ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         context.num_tickets = 0
         try:
             context.load_cert_chain(self._files.certificate, self._files.key, lambda: "")
-            context.load_verify_locations(self._files.ca)
-            trusted = hashlib.sha256(Path(self._files.ca).read_bytes()).hexdigest()
+            trusted = ""
+            if self._files.ca:
+                context.load_verify_locations(self._files.ca)
+                trusted = hashlib.sha256(Path(self._files.ca).read_bytes()).hexdigest()
         except (OSError, ValueError) as unusable:  # SSLError is an OSError
             raise BadSetup((f"{self._files.certificate}: {type(unusable).__name__}",)) from None
         for which, end in certificate_ends(self._files).items():

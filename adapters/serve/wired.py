@@ -2,21 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from datetime import datetime
 from typing import Protocol
 
+from adapters.ehr.notes import EhrStore
+from adapters.model.claim import ClaimOnFile
 from adapters.model.journal import JournalEntry
-from adapters.model.record import Parked
+from adapters.model.people import PersonHint
+from adapters.model.record import Parked, PersonRecord
 from adapters.model.site import Payer, Site
+from adapters.model.work import WorkItem
 from adapters.pipeline import House
 from adapters.pipeline.exchange import Exchange
 from adapters.ports import Clock, LaneQueue, Receipt, Received, Store
-from adapters.store import AtHand, Counts, Share, Traced
+from adapters.store import AtHand, Counts, Of, Share, Traced
+from adapters.store.hearing import Told
 
 
-class LaneStore(Store, Protocol):
+class FeedStore(Protocol):
+    """The store as it is listened to feeds by."""
+
+    def journal(self, after: int = 0, limit: int = 1000) -> Sequence[JournalEntry]:
+        """Journal entries with their bodies, in order, those numbered above `after`."""
+        ...
+
+    def counts(self) -> Counts:
+        """The journal by what became of its entries."""
+        ...
+
+    def last_noted(self, channel: str, control: str) -> JournalEntry | None:
+        """The last entry of the channel with this control id that was noted, or None."""
+        ...
+
+    def tell_of_feed(self, told: Told, after: str) -> JournalEntry | None:
+        """Write an entry about a feed with its work items; None where the last one is not `after` any more."""
+        ...
+
+
+class LaneStore(Store, FeedStore, Protocol):
     """The store as lanes use it."""
 
     @property
@@ -40,12 +65,38 @@ class LaneStore(Store, Protocol):
         """All that waits in a lane, in the order of the journal."""
         ...
 
+    def lanes_of(self, lane: str) -> tuple[str, ...]:
+        """All lanes of the person of whom this is one, the root first."""
+        ...
+
+    def regroup(
+        self, before: Sequence[PersonRecord], after: Sequence[PersonRecord], *, tick: datetime, under: str = ""
+    ) -> None:
+        """Write records whose lanes were put together or apart, with one tick that says so, in one transaction."""
+        ...
+
+    def lane_of(self, hint: PersonHint, feed: str) -> str:
+        """The lane of the person so named now, with nothing written; empty where nobody on file is named so."""
+        ...
+
     def entries(self, ids: Iterable[str]) -> Sequence[JournalEntry]:
         """Those of these journal entries that are on file, with their bodies decrypted, in order."""
         ...
 
+    def receive_soon(self, receipt: Receipt) -> Future[Received]:
+        """Store without waiting: the future is done after the COMMIT."""
+        ...
+
+    def claims(self) -> Sequence[Of[ClaimOnFile]]:
+        """All claims on file, each with its person."""
+        ...
+
     def not_taken(self, entries: Iterable[str]) -> frozenset[str]:
         """Those of the entries that are neither taken nor parked."""
+        ...
+
+    def change_item(self, id: str, change: Callable[[WorkItem], WorkItem]) -> bool:
+        """Write what a change makes of a work item that concerns no person; False where there is none of this id."""
         ...
 
     def parked(self) -> Sequence[Parked]:
@@ -57,12 +108,8 @@ class LaneStore(Store, Protocol):
         ...
 
 
-class DoorStore(LaneStore, Protocol):
+class DoorStore(LaneStore, EhrStore, Protocol):
     """The store as doors use it."""
-
-    def receive_soon(self, receipt: Receipt) -> Future[Received]:
-        """Store without waiting: the future is done after the COMMIT."""
-        ...
 
     def counts(self) -> Counts:
         """The journal by what became of its entries."""
@@ -86,6 +133,18 @@ class Payers(Protocol):
 
     def search(self, claim: str, payer: Payer) -> Exchange:
         """Ask whether the payer knows of a claim."""
+        ...
+
+    def read(self, payer: Payer, reference: str) -> bytes | None:
+        """A resource that the payer has named; None where it cannot be had now."""
+        ...
+
+    def rests(self, payer: Payer) -> float:
+        """Seconds for which the payer is to be left alone; 0 when it may be called."""
+        ...
+
+    def hurry(self) -> None:
+        """The program is to end: no call waits for another attempt any more."""
         ...
 
 

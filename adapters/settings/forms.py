@@ -9,10 +9,13 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from adapters.ehr.form import EhrPart
 from adapters.files.listeners import DoorPart, ListenerPart
+from adapters.files.web import ClientPart, WebPart
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
 from adapters.model.site import Mode, Setting
+from adapters.settings.endpoint_form import EndpointPart
 
 
 def _zone(name: str) -> str:
@@ -57,19 +60,6 @@ class FacilityPart(StrictPart):
     entities: tuple[EntityPart, ...] = Field(min_length=1)
 
 
-class EndpointPart(StrictPart):
-    """Where and how a payer is called."""
-
-    base_url: str = ""
-    call: Literal["submit", "create"] = "submit"
-    body: Literal["claim", "bundle"] = "claim"
-    idempotent: bool = False
-    timeout_seconds: float = Field(default=15.0, gt=0)
-    attempts: int = Field(default=4, ge=1, le=20)
-    poll_after_seconds: int = Field(default=900, ge=0)
-    search_delay_seconds: int = Field(default=86400, ge=0)
-
-
 class DatedPart(StrictPart):
     """Options from a day on."""
 
@@ -88,10 +78,10 @@ class PayerPart(StrictPart):
     """Of the mappings: what this payer is known to want; options said here go before it."""
     options: dict[str, str] = {}
     endpoint: EndpointPart = EndpointPart()
-    cycle: Literal["day", "week", "month"] = "week"
+    cycle: Literal["day", "week", "month", "visit", "series", "treatment"] = "week"
     wait_days: int = Field(default=0, ge=0)
     timely_filing_days: int = Field(default=365, gt=0)
-    after_sending: Literal["replace", "person"] = "replace"
+    after_sending: Literal["replace", "person", "reopen"] = "replace"
     dated_options: tuple[DatedPart, ...] = ()
 
 
@@ -117,6 +107,17 @@ class FeedPart(StrictPart, DoorPart):
     applications: tuple[str, ...] = ()
     person_system: str = ""
     person_aliases: dict[str, str] = {}
+    payer: str = ""
+
+
+class EnrolmentPart(StrictPart):
+    """That a provider may bill a payer."""
+
+    npi: str
+    payer: str = ""
+    start: date | None = Field(default=None, alias="from")
+    end: date | None = Field(default=None, alias="to")
+    filed: date | None = None
 
 
 class PricePart(StrictPart):
@@ -139,6 +140,9 @@ class SitePart(StrictPart):
     payers: tuple[PayerPart, ...] = ()
     feeds: tuple[FeedPart, ...] = ()
     listeners: tuple[ListenerPart, ...] = ()
+    web: WebPart | None = None
+    clients: tuple[ClientPart, ...] = ()
+    ehrs: tuple[EhrPart, ...] = ()
     families: tuple[FamilyPart, ...] = ()
     prices: tuple[PricePart, ...] = ()
     fees: str = ""
@@ -147,3 +151,6 @@ class SitePart(StrictPart):
     options: dict[str, str] = {}
     dated_options: tuple[DatedPart, ...] = ()
     people: dict[str, str] = {}
+    enrolments: tuple[EnrolmentPart, ...] = ()
+    revenue: dict[str, Annotated[str, Field(pattern=r"^[0-9]{4}$")]] = {}
+    supervisors: tuple[str, ...] = ()

@@ -13,19 +13,22 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from adapters.ehr.form import ehr_part_problems
 from adapters.errors import BadSetup
+from adapters.model.codes import is_npi, is_procedure_code
 from adapters.model.listening import listening_problems
 from adapters.model.site import (
     BillingEntity,
     DatedOptions,
+    Enrolment,
     Facility,
     Family,
     Feed,
     Payer,
-    PayerEndpoint,
     Price,
     Site,
 )
+from adapters.model.web import web_problems
 from adapters.payers.origin import endpoint_problems
 from adapters.rules import Ruleset
 from adapters.settings.forms import SitePart
@@ -55,8 +58,9 @@ def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: s
         raise BadSetup(tuple(problems))
     digest = hashlib.sha256(f"{text}\0{fees}".encode()).hexdigest()
     site = _built(said, prices, digest, Path(name).parent, rules)
-    if doors := tuple(f"{name}: {one}" for one in listening_problems(site.listeners, site.feeds)):
-        raise BadSetup(doors)
+    doors = (*listening_problems(site.listeners, site.feeds), *web_problems(site.web, site.clients, site.feeds))
+    if doors:
+        raise BadSetup(tuple(f"{name}: {one}" for one in doors))
     unsafe = [f"{name}: {one}" for p in site.payers if p.endpoint.base_url for one in endpoint_problems(p)]
     if unsafe:
         raise BadSetup(tuple(unsafe))
@@ -89,9 +93,7 @@ def _cross_checked(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
             f"{name}: {where}dated_options.{day}: is there twice"
             for day in sorted({d for d in days if days.count(d) > 1})
         )
-    for payer in said.payers:
-        if payer.preset and payer.preset not in rules.presets:
-            yield f"{name}: payers.{payer.id}: no preset {payer.preset!r} in the mappings"
+    yield from _presets_and_policies(said, name, rules)
     places = {f.id for f in said.facilities}
     for kind, ids in (
         ("facilities", [f.id for f in said.facilities]),
@@ -107,9 +109,38 @@ def _cross_checked(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
             yield f"{name}: feeds.{feed.name}: no dialect {feed.dialect!r} in the mappings"
         elif rules.dialect(feed.dialect).media != feed.media:
             yield f"{name}: feeds.{feed.name}: dialect {feed.dialect!r} is not for {feed.media}"
+        if feed.payer and (feed.media != "fhir" or feed.payer not in {p.id for p in said.payers}):
+            yield f"{name}: feeds.{feed.name}: payer {feed.payer!r} is none of the site's, or the feed is not fhir"
+    yield from (f"{name}: {one}" for one in ehr_part_problems(said.ehrs, {f.name: f.media for f in said.feeds}))
+    yield from _billing_problems(said, name, rules)
     for family in said.families:
         if family.facility and family.facility not in places:
             yield f"{name}: families.{family.service}: no facility {family.facility!r}"
+
+
+def _billing_problems(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
+    """What is wrong with who may bill whom, and with revenue codes."""
+    payers = {payer.id for payer in said.payers}
+    for one in said.enrolments:
+        if not is_npi(one.npi):
+            yield f"{name}: enrolments: {one.npi!r} is no NPI, its check digit is wrong"
+        if one.payer and one.payer not in payers:
+            yield f"{name}: enrolments: no payer {one.payer!r}"
+        if one.start is not None and one.end is not None and one.end < one.start:
+            yield f"{name}: enrolments: {one.npi!r} ends before it begins"
+    services = {rows[0].service for rows in rules.codes.values()}
+    for key in said.revenue:
+        if key not in services and not is_procedure_code(key):
+            yield f"{name}: revenue: {key!r} is no procedure code and no service family"
+
+
+def _presets_and_policies(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
+    """What the payers name of the mappings, and is not there."""
+    for payer in said.payers:
+        if payer.preset and payer.preset not in rules.presets:
+            yield f"{name}: payers.{payer.id}: no preset {payer.preset!r} in the mappings"
+        if payer.endpoint.policy and payer.endpoint.policy not in rules.policies:
+            yield f"{name}: payers.{payer.id}: no policy {payer.endpoint.policy!r} in the mappings"
 
 
 def _built(said: SitePart, prices: Sequence[Price], digest: str, folder: Path, rules: Ruleset) -> Site:
@@ -135,7 +166,7 @@ def _built(said: SitePart, prices: Sequence[Price], digest: str, folder: Path, r
                 p.kind,
                 p.aliases,
                 {**(rules.presets[p.preset].options if p.preset else {}), **p.options},
-                PayerEndpoint(**p.endpoint.model_dump()),
+                p.endpoint.endpoint(rules.policies[p.endpoint.policy].terms if p.endpoint.policy else {}, folder),
                 p.cycle,
                 p.wait_days,
                 p.timely_filing_days,
@@ -144,14 +175,20 @@ def _built(said: SitePart, prices: Sequence[Price], digest: str, folder: Path, r
             )
             for p in said.payers
         ),
-        feeds=tuple(Feed(**f.model_dump()) for f in said.feeds),
+        feeds=tuple(Feed(**(f.model_dump() | {"rhythm": f.rhythm and f.rhythm.rhythm()})) for f in said.feeds),
         families=tuple(Family(**f.model_dump()) for f in said.families),
         prices=(*(Price(p.code, p.modifier, p.entity, p.amount, p.start, p.end) for p in said.prices), *prices),
         crosswalk=said.crosswalk,
         options=said.options,
         dated_options=tuple(DatedOptions(later.since, later.options) for later in said.dated_options),
         people=said.people,
+        enrolments=tuple(Enrolment(e.npi, e.payer, e.start, e.end, e.filed) for e in said.enrolments),
+        revenue=said.revenue,
+        supervisors=said.supervisors,
         listeners=tuple(one.listening(folder) for one in said.listeners),
+        web=said.web.listening(folder) if said.web else None,
+        clients=tuple(one.client(folder) for one in said.clients),
+        ehrs=tuple(one.ehr(folder) for one in said.ehrs),
         digest=digest,
     )
 

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, select
 
 from adapters.model.journal import JournalKind
 from adapters.model.people import Identifier
-from adapters.model.record import Due, Parked, PersonRecord
+from adapters.model.record import Due, Parked, Part, PersonRecord
 from adapters.store import chain, codec, dialect, ledger
 from adapters.store.journal import control_key, entry_id
 from adapters.store.keys import KeyRing
@@ -56,7 +56,9 @@ def differences(on_file: PersonRecord, again: PersonRecord | None) -> Iterator[s
 
 
 def _kept(value: object) -> object:
-    """The value as it is kept: what is due stands in columns, where an instant has no zone."""
+    """The value as it is kept: what is due stands in columns, where an instant has no zone; identifiers are an index."""
+    if isinstance(value, Part):
+        return replace(value, identifiers=())
     if isinstance(value, Due):
         return replace(value, not_before=codec.instant(codec.micros(value.not_before)))
     return value

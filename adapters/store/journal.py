@@ -191,20 +191,25 @@ def _append(connection: Connection, last: int, rows: Sequence[dict[str, Any]], s
 
 
 def tick_row(
-    person: str, revision: int, at: int, taken: Sequence[str], keys: KeyRing, under: str = "", *, again: bool = False
+    person: str,
+    revision: int,
+    at: int,
+    taken: Sequence[str],
+    keys: KeyRing,
+    under: str = "",
+    *,
+    again: bool = False,
+    groups: Sequence[Sequence[str]] = (),
 ) -> dict[str, Any]:
     """The journal row of a lane's step: whose, the how manyth, at what instant, and which entries it read.
 
     `under` and `again` are in it where they say something: the digest of the tables that it asked, and that everything
-    was derived anew.
+    was derived anew. `groups`: the lanes of each person that were put together or apart by it.
     """
-    said: dict[str, Any] = {
-        "person": person,
-        "tick": codec.instant(at).isoformat(),
-        "revision": revision,
-        "taken": list(taken),
-    }
-    body = msgspec.json.encode(said | ({"under": under} if under else {}) | ({"again": True} if again else {}))
+    said: dict[str, Any] = {"person": person, "tick": codec.instant(at).isoformat()}
+    said |= {"revision": revision, "taken": list(taken)}
+    more = ({"under": under} if under else {}) | ({"again": True} if again else {})
+    body = msgspec.json.encode(said | more | ({"groups": [list(group) for group in groups]} if groups else {}))
     receipt = Receipt(
         kind=JournalKind.TICK,
         channel="store",

@@ -62,7 +62,7 @@ def _derived(key: bytes, purpose: bytes) -> bytes:
 class KeyRing:
     """Keys of 32 bytes by id, in the order they came; the last seals, all open, the first blinds; the last signer signs."""
 
-    __slots__ = ("_active", "_ciphers", "_index", "_signers")
+    __slots__ = ("_active", "_ciphers", "_index", "_secrets", "_signers")
 
     def __init__(self, keys: Keys, signers: Keys = ()) -> None:
         problems = (*_problems(keys, "key"), *_problems(signers, "signing key"))
@@ -74,6 +74,7 @@ class KeyRing:
         self._ciphers = {id: AESGCM(_derived(key, b"seal")) for id, key in keys}
         self._active = keys[-1][0]
         self._index = _derived(keys[0][1], b"index")
+        self._secrets = _derived(keys[0][1], b"secrets")
 
     @classmethod
     def load(cls, path: Path) -> KeyRing:
@@ -166,6 +167,10 @@ class KeyRing:
         # Lengths before the parts: ("ab", "c") and ("a", "bc") must not meet.
         text = "".join(f"{len(part)}:{part}" for part in parts)
         return hmac.digest(self._index, text.encode(), hashlib.sha256).hex()
+
+    def secret(self, purpose: str) -> bytes:
+        """64 bytes for one purpose outside the store: the same in every process that has this ring, and after a rotation."""
+        return hmac.digest(self._secrets, purpose.encode(), hashlib.sha512)
 
 
 def _problems(keys: Keys, what: str) -> tuple[str, ...]:

@@ -8,41 +8,72 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, Executable, bindparam, func, insert, select
+from sqlalchemy import Connection, Executable, bindparam, exists, func, insert, select, union_all
 
 from adapters.errors import Unbalanced
 from adapters.model.ledger import Account, Entry, EntryLine
 from adapters.model.money import Cents
 from adapters.store import codec
 from adapters.store.refusals import Damaged, Overwrites
-from adapters.store.schema import entries, entry_lines
+from adapters.store.schema import entries, entry_lanes, entry_lines
 
-_COLUMNS: Final = (
+_HEAD: Final = (entries.c.at, entries.c.cause, entries.c.reverses)
+_LINE: Final = (entry_lines.c.account, entry_lines.c.amount, entry_lines.c.claim, entry_lines.c.line)
+_EVERYONES: Final = (
+    select(
+        entries.c.id,
+        func.coalesce(entry_lanes.c.person, entries.c.person).label("whose"),
+        *_HEAD,
+        *_LINE,
+    )
+    .join(entry_lines, entry_lines.c.entry == entries.c.id)
+    .join(entry_lanes, entry_lanes.c.entry == entries.c.id, isouter=True)
+    .order_by("whose", func.coalesce(entry_lanes.c.place, entries.c.place), entry_lines.c.place)
+)
+_OF_PERSON: Final = union_all(
+    # Two questions, each by its index: what was posted here and went nowhere, and what is here by now.
     select(
         entries.c.id,
         entries.c.person,
-        entries.c.at,
-        entries.c.cause,
-        entries.c.reverses,
-        entry_lines.c.account,
-        entry_lines.c.amount,
-        entry_lines.c.claim,
-        entry_lines.c.line,
+        *_HEAD,
+        *_LINE,
+        entries.c.place.label("nth"),
+        entry_lines.c.place.label("inner_place"),
     )
     .join(entry_lines, entry_lines.c.entry == entries.c.id)
-    .order_by(entries.c.person, entries.c.place, entry_lines.c.place)
-)
-_OF_PERSON: Final = _COLUMNS.where(entries.c.person == bindparam("person"))
+    .where(
+        entries.c.person == bindparam("person"),
+        ~exists().where(entry_lanes.c.entry == entries.c.id),
+    ),
+    select(
+        entries.c.id,
+        entry_lanes.c.person,
+        *_HEAD,
+        *_LINE,
+        entry_lanes.c.place.label("nth"),
+        entry_lines.c.place.label("inner_place"),
+    )
+    .join(entry_lines, entry_lines.c.entry == entries.c.id)
+    .join(entry_lanes, entry_lanes.c.entry == entries.c.id)
+    .where(entry_lanes.c.person == bindparam("person")),
+).order_by("nth", "inner_place")
+_FREE: Final = select(func.coalesce(func.max(entries.c.place) + 1, 0)).where(entries.c.person == bindparam("person"))
 
 
 def of_person(connection: Connection, person: str) -> tuple[Entry, ...]:
-    """A person's ledger entries in the order they were made."""
-    return tuple(entry for _, entry in _entries(connection.execute(_OF_PERSON, {"person": person})))
+    """A person's ledger entries in the order they were made; those of several lanes as they came together."""
+    rows = connection.execute(_OF_PERSON, {"person": person})
+    return tuple(entry for _, entry in _entries(row[:9] for row in rows))
+
+
+def free_place(connection: Connection, person: str) -> int:
+    """The first place after all entries that were ever posted in the lane."""
+    return int(connection.execute(_FREE, {"person": person}).scalar_one())
 
 
 def everyones(connection: Connection) -> tuple[tuple[str, Entry], ...]:
     """All entries with their person."""
-    return tuple(_entries(connection.execute(_COLUMNS)))
+    return tuple(_entries(connection.execute(_EVERYONES)))
 
 
 def _entries(rows: Iterable[Sequence[Any]]) -> list[tuple[str, Entry]]:
@@ -68,9 +99,11 @@ def _account(name: str) -> Account:
 
 
 def additions(
-    person: str, before: Sequence[Entry], after: Sequence[Entry]
+    person: str, before: Sequence[Entry], after: Sequence[Entry], free: int = 0
 ) -> list[tuple[Executable, list[dict[str, Any]]]]:
-    """The rows of the entries that a step adds at the end; raises `Overwrites` when one on file changed or went."""
+    """The rows of the entries that a step adds at the end, at `free` or after those before.
+
+    Raises `Overwrites` when one on file changed or went."""
     if before is after:
         return []
     if len(after) < len(before) or any(x is not y and x != y for x, y in zip(before, after, strict=False)):
@@ -99,7 +132,7 @@ def additions(
             "cause": entry.cause,
             "reverses": entry.reverses,
         }
-        for place, entry in enumerate(added, start=len(before))
+        for place, entry in enumerate(added, start=max(len(before), free))
     ]
     return [(insert(entry_lines), lines), (insert(entries), heads)]
 

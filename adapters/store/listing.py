@@ -17,7 +17,7 @@ from adapters.model.ledger import Entry
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
-from adapters.store import codec, records, schema
+from adapters.store import codec, members, records, schema
 from adapters.store.keys import KeyRing
 from adapters.store.records import Shelf
 from adapters.store.schema import State
@@ -212,7 +212,7 @@ def trace(connection: Connection, entry: str, load: Callable[[str], PersonRecord
         return None
     persons = lanes_of(connection, entry)
     result = Traced(lines[0], persons, (), (), (), (), (), (), (), ())
-    for person in persons:
+    for person in dict.fromkeys(members.root_of(connection, lane) or lane for lane in persons):
         result = _joined(result, load(person), entry)
     return result
 

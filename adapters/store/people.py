@@ -6,19 +6,27 @@ to settle. A reference is whatever the feed says it is now, so the identifiers b
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select, update
 
+from adapters.model.event import REFERENCE
 from adapters.model.people import Identifier, PersonHint
+from adapters.model.record import PersonRecord
 from adapters.store import codec
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Overwrites
 from adapters.store.schema import conflicts, identifiers, persons, references
 
 _NAMESPACE: Final = uuid.UUID("1c1f3a52-6f0e-5c39-8b0f-2f4f3f7c9a10")
+
+_BY_NAME: Final = f"{REFERENCE}:"
+_RESOURCE: Final = re.compile(r"ref:[^|]+\|[A-Z][A-Za-z]+/[A-Za-z0-9\-.]{1,64}")
+_AT_ONCE: Final = 500
+"""Names in one statement."""
 
 _BY_BLIND: Final = select(identifiers.c.blind, identifiers.c.person).where(
     identifiers.c.blind.in_(bindparam("blinds", expanding=True))
@@ -45,6 +53,8 @@ def known(connection: Connection, hint: PersonHint, feed: str, keys: KeyRing) ->
 
     The empty string for a lone reference that is unknown; None when something must be written.
     """
+    if hint.lane:
+        return on_file(connection, hint.lane)
     blinds = [blind_of(i, keys) for i in hint.identifiers]
     owners = _owners(connection, blinds)
     pointed = _pointed(connection, hint, feed, keys)
@@ -53,6 +63,46 @@ def known(connection: Connection, hint: PersonHint, feed: str, keys: KeyRing) ->
     found = set(owners.values())
     settled = len(found) == 1 and len(owners) == len(set(blinds)) and (not hint.reference or found == {pointed})
     return found.pop() if settled else None
+
+
+def named(connection: Connection, hint: PersonHint, feed: str, keys: KeyRing) -> str:
+    """The lane that `resolve` would give, with nothing written; empty where it would make one, or know of none."""
+    if hint.lane:
+        return on_file(connection, hint.lane)
+    blinds = [blind_of(i, keys) for i in hint.identifiers]
+    owners = _owners(connection, blinds)
+    return next((owners[b] for b in blinds if b in owners), "") or _pointed(connection, hint, feed, keys) or ""
+
+
+def named_since(before: PersonRecord, after: PersonRecord) -> tuple[tuple[str, str, str], ...]:
+    """(lane, feed, `Type/id`) of the resources that a step learnt of: a deletion names its resource, and no person."""
+    known = {event.id for event in before.events}
+    new = [event for event in after.events if event.id not in known]
+    if not any(key.startswith(_BY_NAME) for event in new for key in event.keys):
+        return ()
+    told = {key for event in before.events for key in event.keys if key.startswith(_BY_NAME)}
+    lane_of = {id: part.lane for part in after.parts for id in part.events}
+    found: dict[str, str] = {}
+    for event in new:
+        for key in event.keys:
+            if event.kind != "patient" and key not in told and _RESOURCE.fullmatch(key):
+                found[key] = lane_of.get(event.id, after.person)
+    split = ((lane, *key.removeprefix(_BY_NAME).rsplit("|", 1)) for key, lane in found.items())
+    return tuple((lane, feed, reference) for lane, feed, reference in split)
+
+
+def point(connection: Connection, named_: Sequence[tuple[str, str, str]], keys: KeyRing) -> None:
+    """Remember of these resources whose they are; what was said of them before is forgotten."""
+    rows = [{"blind": keys.blind("reference", feed, name), "person": lane} for lane, feed, name in named_]
+    for at in range(0, len(rows), _AT_ONCE):
+        some = rows[at : at + _AT_ONCE]
+        connection.execute(delete(references).where(references.c.blind.in_([row["blind"] for row in some])))
+        connection.execute(insert(references), some)
+
+
+def on_file(connection: Connection, lane: str) -> str:
+    """The lane where it is one on file, else the empty string."""
+    return connection.execute(select(persons.c.id).where(persons.c.id == lane)).scalar_one_or_none() or ""
 
 
 def resolve(connection: Connection, hint: PersonHint, feed: str, at: int, keys: KeyRing) -> str:

@@ -14,6 +14,7 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import (
     Connection,
+    Delete,
     Executable,
     Table,
     Text,
@@ -35,7 +36,7 @@ from adapters.model.people import Identifier
 from adapters.model.record import ChargeOnFile, Due, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
-from adapters.store import codec, ledger, people, schema
+from adapters.store import codec, ledger, members, people, schema
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Overwrites, Stale
 
@@ -166,6 +167,7 @@ def load(connection: Connection, person: str, keys: KeyRing) -> tuple[PersonReco
             Due(what, about, codec.instant(not_before))
             for what, about, not_before in connection.execute(_DUE, {"person": person})
         ),
+        root=members.root_of(connection, person),
         **values,
     )
     return record, encoded
@@ -185,12 +187,48 @@ class Writes:
     identifiers_added: tuple[Identifier, ...] = ()
     identifiers_removed: tuple[Identifier, ...] = ()
 
+    def take_away(self, connection: Connection) -> None:
+        """Delete what goes; of several lanes this comes first, so that a thing may stand in another lane then."""
+        for statement, rows in self.statements:
+            if isinstance(statement, Delete):
+                connection.execute(statement, rows)
+
+    def add(self, connection: Connection) -> None:
+        """All else."""
+        for statement, rows in self.statements:
+            if not isinstance(statement, Delete):
+                connection.execute(statement, rows)
+
     def __bool__(self) -> bool:
         return bool(self.statements or self.identifiers_added or self.identifiers_removed)
 
 
-def difference(before: PersonRecord, after: PersonRecord, had: Encoded, keys: KeyRing) -> tuple[Writes, Encoded]:
+@dataclass(frozen=True, slots=True)
+class Moves:
+    """Kept rows that go from one lane to another with the same transaction."""
+
+    come: Mapping[tuple[str, str], str]
+    """(shelf, id) → the lane that it comes from."""
+    go: frozenset[tuple[str, str]]
+    """(shelf, id) of what leaves the lane."""
+
+
+_STAYS: Final = Moves({}, frozenset())
+
+
+def difference(
+    before: PersonRecord,
+    after: PersonRecord,
+    had: Encoded,
+    keys: KeyRing,
+    *,
+    free: int = 0,
+    moved: Moves | None = None,
+) -> tuple[Writes, Encoded]:
     """What to write, and the bytes of the record after; `had` are those of the record before.
+
+    `free`: the first place of the ledger that a new entry may take. `moved`: what comes from other lanes and goes to
+    them in the same transaction; whose the ledger's entries are is then left to `members.put`.
 
     Raises `Overwrites` when the step would change or lose what is only ever added to.
     """
@@ -206,9 +244,14 @@ def difference(before: PersonRecord, after: PersonRecord, had: Encoded, keys: Ke
             known = {id(value): data for value, data in zip(old, had[shelf.name], strict=True)}
             encoded[shelf.name] = [known.get(id(value)) or codec.encode(value) for value in new]
             sides = _Side(old, had[shelf.name]), _Side(new, encoded[shelf.name])
-            compare = _by_place if shelf.key is None else _by_id
-            statements += [(what, rows) for what, rows in compare(shelf, person, *sides, keys) if rows]
-    statements += ledger.additions(person, before.entries, after.entries)
+            found = (
+                _by_place(shelf, person, *sides, keys)
+                if shelf.key is None
+                else _by_id(shelf, person, *sides, keys, moved or _STAYS)
+            )
+            statements += [(what, rows) for what, rows in found if rows]
+    if moved is None:
+        statements += ledger.additions(person, before.entries, after.entries, free)
     if before.due != after.due:
         statements.append((_CLEAR_DUE, [{"of_person": person}]))
         if after.due:
@@ -265,13 +308,14 @@ def _content(shelf: Shelf, person: str, key: str | int, value: Any, data: bytes,
     return {"key_id": sealed.key_id, "sealed": sealed.data, **shelf.columns(value)}
 
 
-def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing) -> _Statements:
+def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing, moved: Moves) -> _Statements:
     key_of = shelf.key
     assert key_of is not None  # noqa: S101  # `difference` asks for shelves with ids only
     was = {key_of(value): (place, old.data[place]) for place, value in enumerate(old.values)}
     inserts: list[Row] = []
     updates: list[Row] = []
     moves: list[Row] = []
+    come: list[Row] = []
     seen: set[str] = set()
     for place, (value, data) in enumerate(zip(new.values, new.data, strict=True)):
         key = key_of(value)
@@ -281,7 +325,10 @@ def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing) -> 
         before = was.get(key)
         if before is None:
             content = _content(shelf, person, key, value, data, keys)
-            inserts.append({"person": person, "id": key, "place": place, **content})
+            if (source := moved.come.get((shelf.name, key))) is not None:
+                come.append({"of_person": source, "of_key": key, "person": person, "place": place, **content})
+            else:
+                inserts.append({"person": person, "id": key, "place": place, **content})
         elif before[1] != data:
             if shelf.fixed:
                 raise Overwrites(f"{shelf.table.name}: a step would change what is on file")
@@ -289,13 +336,14 @@ def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing) -> 
             updates.append({"of_person": person, "of_key": key, "place": place, **content})
         elif before[0] != place:
             moves.append({"of_person": person, "of_key": key, "place": place})
-    gone = [key for key in was if key not in seen]
+    gone = [key for key in was if key not in seen and (shelf.name, key) not in moved.go]
     if gone and shelf.kept:
         raise Overwrites(f"{shelf.table.name}: a step would lose what is on file")
     return [
         (_DELETES[shelf.name], [{"of_person": person, "of_key": key} for key in gone]),
         (_UPDATES[shelf.name], updates),
         (_UPDATES[shelf.name], moves),
+        (_UPDATES[shelf.name], come),
         (_INSERTS[shelf.name], inserts),
     ]
 
@@ -322,7 +370,10 @@ _STEP: Final = (
 
 
 def write(connection: Connection, writes: Writes, revision: int | None, keys: KeyRing) -> None:
-    """Write a step's rows over the record of that revision (None: not on file); raises `Stale` over any other."""
+    """Write a step's rows over the record of that revision (None: not on file); raises `Stale` over any other.
+
+    What it takes away was deleted before (`Writes.take_away`).
+    """
     person = writes.person
     if revision is None:
         if revision_of(connection, person) is not None:
@@ -330,8 +381,7 @@ def write(connection: Connection, writes: Writes, revision: int | None, keys: Ke
         connection.execute(insert(schema.persons), [{"id": person, "revision": 1}])
     elif connection.execute(_STEP, {"of_person": person, "of_revision": revision}).rowcount != 1:
         raise Stale("the lane's record changed since the step began")
-    for statement, rows in writes.statements:
-        connection.execute(statement, rows)
+    writes.add(connection)
     people.add(connection, person, writes.identifiers_added, keys)
     people.remove(connection, person, writes.identifiers_removed, keys)
 

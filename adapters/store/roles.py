@@ -37,8 +37,11 @@ _WORKER_WRITES: Final = {
     "remittances": "INSERT, UPDATE",
     "claims": "INSERT, UPDATE",
     **dict.fromkeys(("charges", "holds", "skips", "findings", "work_items", "due"), "INSERT, UPDATE, DELETE"),
+    # Which lanes are one person, and whose the ledger's entries are since.
+    **dict.fromkeys(("unions", "entry_lanes"), "INSERT, DELETE"),
     # The queue of lanes: ids only.
     "waiting": "INSERT, DELETE",
+    "used_once": "INSERT, DELETE",
     **dict.fromkeys(lane_jobs.TABLES, "INSERT, UPDATE, DELETE"),
 }
 _SEQUENCES: Final = tuple(f"{table}_id_seq" for table in lane_jobs.TABLES)
@@ -50,6 +53,8 @@ def grants() -> Iterator[str]:
     yield f"GRANT SELECT ON {tables} TO {', '.join(ROLES)}"
     yield f"GRANT SELECT ({_INTAKE_READS}), INSERT ON journal TO {INTAKE}"
     yield f"GRANT INSERT ON queue TO {INTAKE}"
+    # Digests of what asked for tokens; whoever answers HTTP may be of the intake alone.
+    yield f"GRANT SELECT, INSERT, DELETE ON used_once TO {INTAKE}"
     for table, verbs in _WORKER_WRITES.items():
         yield f"GRANT {verbs} ON {table} TO {WORKER}"
     yield f"GRANT USAGE ON SEQUENCE {', '.join(_SEQUENCES)} TO {WORKER}"

@@ -129,7 +129,8 @@ waiting: Final = Table(
 )
 """What waits in which lane, in the order of the journal; a row goes with the step that reads it.
 
-`parts`: which of the things `captured` from the entry are of this person, by their places; none for news of a claim.
+`parts`: which of the things captured from the entry are of this person, by their places; none for news of a claim.
+`captured`: how many of them are of persons at all.
 """
 
 identifiers: Final = Table(
@@ -284,3 +285,25 @@ sealed_entries: Final = Table(
     _text("digest"),
 )
 """Which seal holds a ledger entry with its lines, and their digest."""
+
+unions: Final = Table(
+    "unions",
+    metadata,
+    _person(primary_key=True),
+    Column("root", _TEXT, ForeignKey("persons.id"), nullable=False, index=True),
+    _number("place"),
+)
+"""Lanes whose person is kept in another lane, the root, in their order there; a lane of its own has no row."""
+
+entry_lanes: Final = Table(
+    "entry_lanes",
+    metadata,
+    Column("entry", _TEXT, ForeignKey("entries.id"), primary_key=True),
+    _person(index=True),
+    _number("place"),
+)
+"""Whose a ledger entry is now, and where among theirs, since lanes were put together or apart; else who posted it. A
+ledger entry is never changed, so this stands beside it."""
+
+used_once: Final = Table("used_once", metadata, _text("id", primary_key=True), _number("until", index=True))
+"""What was used and may not be used again (a digest), remembered at least until that instant (`once.py`)."""

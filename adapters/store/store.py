@@ -6,16 +6,14 @@ connection only, so its reads take their turn at the writer.
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final, Self, TypeVar
+from typing import Self, TypeVar
 
-from sqlalchemy import URL, Connection, Engine, func, insert, select, update
+from sqlalchemy import URL, Connection, Engine, insert, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.errors import BadSetup, StoreDown
@@ -29,6 +27,7 @@ from adapters.store import (
     check,
     codec,
     dialect,
+    items,
     journal,
     listing,
     migration,
@@ -37,34 +36,25 @@ from adapters.store import (
     schema,
 )
 from adapters.store.backup import Reach
+from adapters.store.balances import Balances
 from adapters.store.editions import journal as editions_journal
 from adapters.store.head import HeadFile
+from adapters.store.hearing import FeedRows
+from adapters.store.items import ItemRows
 from adapters.store.journal import Arrival
 from adapters.store.keys import KeyRing
 from adapters.store.lanes.rows import LaneRows
 from adapters.store.listing import Traced
 from adapters.store.listings import Listings
+from adapters.store.memory import Kept, Memory, following_of
+from adapters.store.once import OnceRows
 from adapters.store.refusals import Stale
 from adapters.store.schema import State
 from adapters.store.seal import Sealer
+from adapters.store.unions import Change, UnionRows, unindexed
 from adapters.store.writer import Writer
 
 T = TypeVar("T")
-
-_RECORDS_KEPT: Final = 64
-"""How many records are kept in memory; a record of a course takes about a megabyte."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """A record as it was read or written, with its revision (None: not on file) and the bytes of its values."""
-
-    record: PersonRecord
-    revision: int | None
-    encoded: records.Encoded
-
-
-_NOTHING: Final[records.Encoded] = {shelf.name: () for shelf in records.SHELVES}
 
 
 class _SystemClock:
@@ -74,7 +64,7 @@ class _SystemClock:
         return datetime.now(UTC)
 
 
-class SqlStore(Listings, LaneRows):
+class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, UnionRows):
     """Implements `ports.Store`; made by `open_store`. Safe to use from many threads."""
 
     def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock, head: HeadFile | None = None) -> None:
@@ -83,9 +73,7 @@ class SqlStore(Listings, LaneRows):
         self._keys = keys
         self._clock = clock
         self._readers = dialect.of(url).open_readers(url)
-        # Read records with their revision. A record is an immutable value, so it is right as long as its revision is.
-        self._records: OrderedDict[str, _Kept] = OrderedDict()
-        self._records_lock = threading.Lock()
+        self._memory = Memory(keys)
         self._turn = dialect.of(url).turns(url)
         self._writer: Writer[Received] = Writer(writer, self._turn, self._take_all)
         self.sealer = Sealer(self._read, self._write, keys, head)
@@ -144,7 +132,7 @@ class SqlStore(Listings, LaneRows):
 
         def work(connection: Connection) -> None:
             journal.park(connection, parked, self._keys)
-            self._put_work(connection, item)
+            items.put_trouble(connection, item, self._keys)
 
         self._write(work)
 
@@ -158,7 +146,23 @@ class SqlStore(Listings, LaneRows):
             table = schema.work_items
             about = (table.c.about == entry, table.c.closed.is_(None))
             for of in listing.everyones(connection, records.WORK, self._keys, *about):
-                self._put_work(connection, replace(of.value, closed=now, closed_why="read again"))
+                items.put(connection, replace(of.value, closed=now, closed_why="read again"), self._keys)
+            return True
+
+        return self._write(work)
+
+    def settle_parked(self, entry: str, by: str, why: str) -> bool:
+        """Be done with a parked entry, because a person settled it; its work items are closed. False: it is not parked."""
+        at = self._clock.now()
+
+        def work(connection: Connection) -> bool:
+            if not journal.unpark(connection, entry):
+                return False
+            journal.take(connection, [entry], "", codec.micros(at))
+            table = schema.work_items
+            about = (table.c.about == entry, table.c.closed.is_(None))
+            for of in listing.everyones(connection, records.WORK, self._keys, *about):
+                items.put(connection, replace(of.value, closed=at, closed_why=why, closed_by=by), self._keys)
             return True
 
         return self._write(work)
@@ -190,19 +194,6 @@ class SqlStore(Listings, LaneRows):
         """The last of them, or None."""
         return self._read(lambda c: editions_journal.last_noted(c, channel, control, self._keys))
 
-    def _put_work(self, connection: Connection, item: WorkItem) -> None:
-        """Write a work item outside a lane's step: over the one of its id, or at the end of its lane."""
-        table = schema.work_items
-        sealed = self._keys.seal(codec.encode(item), records.WORK.place_of(item.person, item.id))
-        content = {"key_id": sealed.key_id, "sealed": sealed.data, **records.work_columns(item)}
-        same = (table.c.person == item.person) & (table.c.id == item.id)
-        if connection.execute(update(table).where(same).values(**content)).rowcount == 0:
-            last = select(func.coalesce(func.max(table.c.place) + 1, 0)).where(table.c.person == item.person)
-            place = connection.execute(last).scalar_one()
-            connection.execute(insert(table), [{"person": item.person, "id": item.id, "place": place, **content}])
-        if item.person:
-            records.touch(connection, item.person)
-
     # Persons
 
     def person(self, hint: PersonHint, feed: str) -> str:
@@ -222,39 +213,17 @@ class SqlStore(Listings, LaneRows):
         """The person's record; empty for a new person."""
         return self._read(lambda c: self._load(c, person)).record
 
-    def _load(self, connection: Connection, person: str) -> _Kept:
-        revision = records.revision_of(connection, person)
-        if revision is None:
-            return _Kept(PersonRecord(person), None, _NOTHING)
-        with self._records_lock:
-            kept = self._records.get(person)
-        if kept is None or kept.revision != revision:
-            record, encoded = records.load(connection, person, self._keys)
-            kept = _Kept(record, revision, encoded)
-        else:
-            # Identifiers come by way of `person`, beside the steps that the revision counts.
-            identifiers = people.of_person(connection, person, self._keys)
-            if kept.record.identifiers != identifiers:
-                kept = replace(kept, record=replace(kept.record, identifiers=identifiers))
-        self._keep(kept)
-        return kept
+    def _load(self, connection: Connection, person: str) -> Kept:
+        return self._memory.load(connection, person)
 
-    def _keep(self, kept: _Kept) -> None:
-        with self._records_lock:
-            self._records[kept.record.person] = kept
-            self._records.move_to_end(kept.record.person)
-            if len(self._records) > _RECORDS_KEPT:
-                self._records.popitem(last=False)
-
-    def _behind(self, before: PersonRecord) -> _Kept:
+    def _behind(self, before: PersonRecord) -> Kept:
         """The record as it was read, with its revision; raises `Stale` when it is not what is on file."""
-        with self._records_lock:
-            kept = self._records.get(before.person)
-        if kept is not None and kept.record is before:
+        kept = self._memory.known(before)
+        if kept is not None:
             return kept
         on_file = self._read(lambda c: self._load(c, before.person))
         # Identifiers may have become known since; a step writes what it changed of them only.
-        if not records.same(before, replace(on_file.record, identifiers=before.identifiers)):
+        if not records.same(unindexed(before), unindexed(on_file.record)):
             raise Stale("the lane's record changed since the step began")
         return on_file
 
@@ -281,28 +250,31 @@ class SqlStore(Listings, LaneRows):
         if before is after and not entries and not waited:
             return
         behind = self._behind(before)
-        writes, encoded = records.difference(before, after, behind.encoded, self._keys)
-        if not writes and not entries and not waited:
+        change = Change.of(before, after, behind, self._keys)
+        if not change and not entries and not waited:
             return
         at = codec.micros(tick)
         person = after.person
-        revision = behind.revision
-        following = 1 if revision is None else revision + 1
+        named = people.named_since(before, after)
+        following = following_of(behind)
         seen = list(dict.fromkeys((*read, *entries, *waited)))
-        ticked = journal.tick_row(person, following, at, seen, self._keys, under, again=again) if writes else None
+        ticked = journal.tick_row(person, following, at, seen, self._keys, under, again=again) if change else None
 
         def work(connection: Connection) -> None:
             if ticked is not None:
-                records.write(connection, writes, revision, self._keys)
+                change.write(connection, self._keys)
+                people.point(connection, named, self._keys)
                 journal.append(connection, [ticked], State.TAKEN, at)
             if entries or waited:
-                lane = person if records.revision_of(connection, person) is not None else ""
-                journal.take(connection, entries, lane, at)
-                journal.leave(connection, waited, lane, at)
+                known = records.revision_of(connection, person) is not None
+                # Of a person of several lanes it is not told in which of them an entry waited: in any.
+                for lane in after.lanes if known else ("",):
+                    journal.take(connection, entries, lane, at)
+                    journal.leave(connection, waited, lane, at)
 
         self._write(work)
-        if writes:
-            self._keep(_Kept(after, following, encoded))
+        if change:
+            self._memory.keep(change.kept)
 
     def trace(self, entry: str) -> Traced | None:
         """What a journal entry led to; None for an unknown id."""

@@ -23,7 +23,7 @@ LEVELS = {
     **dict.fromkeys(("model", "errors"), 0),
     **dict.fromkeys(("rules", "ports"), 1),
     **dict.fromkeys(("hl7v2", "fhir", "tables", "context", "charges", "edits", "claims", "posting", "work"), 2),
-    **dict.fromkeys(("explain", "pipeline"), 3),
+    **dict.fromkeys(("explain", "letters", "pipeline", "smart", "timeline"), 3),
     **dict.fromkeys(("store", "payers", "ehr", "files"), 4),
     "settings": 5,
     "wiring": 6,
@@ -53,7 +53,7 @@ IMPORTERS: Mapping[str, tuple[str, ...]] = {
 }
 # Development only: nothing that runs may import them.
 TEST_TOOLS = {"pytest", "hypothesis", "hl7", "playwright", "build", "hatchling", "mypy"}
-STUB_LIBRARIES = {"fastapi", "starlette", "uvicorn", "httpx"}
+STUB_LIBRARIES = {"cryptography", "fastapi", "starlette", "uvicorn", "httpx"}
 
 # What reads a clock, a file, a socket, the environment or chance, or speaks to the outside by itself.
 IMPURE = {

@@ -23,7 +23,7 @@ from adapters.settings import rules_of
 
 SHARED = Path(os.environ.get("ONCOCLAIMS_SHARED") or Path(__file__).parents[3] / "shared") / "cases"
 FILES = sorted(SHARED.glob("*/*.yaml"))
-PASSING = {f"ro-dev-{n:02}" for n in range(1, 29)} | {f"mo-dev-{n:02}" for n in (*range(1, 9), 10, 18, 23, 26, 27)}
+PASSING = {f"ro-dev-{n:02}" for n in range(1, 29)} | {f"mo-dev-{n:02}" for n in range(1, 28)}
 """What has been reached; the list may grow and must not shrink."""
 DIFFERING: set[str] = set()
 """Run to the end, and coming out otherwise; every other case is not built and says so."""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 
 from adapters.charges.assemble import assemble, current, episode_id
 from adapters.model.episode import Episode, Occurrence
 from adapters.model.event import Event, Status
+from adapters.model.why import Fact
 from tests.model.clinic import PERSON, assembled, ended, exam, fraction, insured, report, sessions
 
 
@@ -80,6 +82,10 @@ def test_a_bare_report_that_could_be_either_stays_a_session_of_its_own() -> None
     two = fraction("2026-01-06T09:00", 4, uid="2.25.2")
     bare = fraction("2026-01-07T09:00", 4, feed="ehr")
     assert len(delivered([one, two, bare])) == 3
+    # Which it is nobody can tell: it waits for a person, the others do not.
+    assert [o.value("times") for o in delivered([bare, two, one])] == ["", "", "unmatched"]
+    told = replace(bare, facts=(*bare.facts, Fact("uid", "2.25.2", bare.source)))
+    assert [(len(o.reports), o.value("times")) for o in delivered([one, two, told])] == [(1, ""), (2, "")]
 
 
 def test_reports_without_uid_are_one_by_plan_and_number() -> None:

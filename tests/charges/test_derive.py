@@ -656,11 +656,16 @@ def test_two_kinds_of_plan_on_one_day_are_two_services(keys: tuple[str, ...]) ->
     assert len({c.slot for c in charges}) == 2
 
 
-def test_bare_reports_that_could_each_be_one_of_two_sessions_owe_a_slot_each() -> None:
+def test_bare_reports_that_could_each_be_one_of_two_sessions_wait_each_in_a_slot_of_its_own() -> None:
     known = [fraction(f"2026-01-0{d}T09:00", 4, uid=f"2.25.{d}") for d in (5, 6)]
     bare = [fraction(f"2026-01-0{d}T09:00", 4, feed="ehr") for d in (7, 8)]
-    charges = [c for c in derived([*known, *bare]).charges if c.slot.service == "delivery"]
-    assert len({c.slot for c in charges}) == len(charges) == 4
+    outcomes = derived([*known, *bare])
+    charges = {c.slot for c in outcomes.charges if c.slot.service == "delivery"}
+    holds = [h for h in outcomes.holds if h.slot.service == "delivery" and h.slot not in charges]
+    assert len(charges) == 2, "what is certain is billed"
+    assert {h.code for h in holds} == {"review-needed"}
+    assert len({h.slot for h in holds}) == len(holds) == 2
+    assert all("uid" in h.detail for h in holds)
 
 
 def test_a_uid_identifies_a_session_by_fact_or_by_key() -> None:

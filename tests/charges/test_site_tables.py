@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -114,6 +115,40 @@ def test_the_masters_line_of_the_entity_goes_first_then_the_latest() -> None:
     for told in (rows, rows[::-1]):
         assert [c.code for c in coded(over(master(*told))).charges] == ["77334"]
     assert [c.code for c in coded(over(master(*rows[:2]))).charges] == ["77333"]
+
+
+@pytest.mark.parametrize(
+    ("said", "listed", "ours", "expected"),
+    [
+        ("510", "0335", {"77334": "0260"}, "0510"),
+        ("", "0335", {"77334": "0260"}, "0335"),
+        ("", "", {"77334": "0260", "device": "0333"}, "0260"),
+        ("", "", {"device": "0333"}, "0333"),
+        ("x9", "", {}, ""),
+    ],
+)
+def test_the_revenue_code_is_the_messages_then_the_masters_then_the_site_files(
+    said: str, listed: str, ours: dict[str, str], expected: str
+) -> None:
+    at = over(master(LocalRow("RO-1", "77334", (), listed, None, "", FROM, None)))
+    at = House.of(at.rules, replace(at.site, revenue=ours), at.tables)
+    (charge,) = coded(at, **({"revenue": said} if said else {})).charges
+    assert charge.revenue == expected
+
+
+def test_a_coded_charge_says_its_visit_its_series_and_who_ordered_it() -> None:
+    at = over(master(local("77334")))
+    (charge,) = coded(at, visit="V-1", series="S-1", ordered_by="1234567893").charges
+    assert (charge.visit, charge.series, charge.ordering) == ("V-1", "S-1", "1234567893")
+    assert charge.served.startswith("2026-02-02T17:00")
+
+
+def test_a_derived_line_has_the_site_files_revenue_code_and_its_visit() -> None:
+    at = over(master())
+    at = House.of(at.rules, replace(at.site, revenue={"planning": "0333"}), at.tables)
+    events = [report("planning", "2026-02-02T09:00", complexity="complex", visit="V-2", ordered_by="1234567893")]
+    (charge,) = derived(events, at).charges
+    assert (charge.revenue, charge.visit, charge.ordering) == ("0333", "V-2", "1234567893")
 
 
 def test_what_the_message_says_itself_goes_before_the_master() -> None:

@@ -13,7 +13,8 @@ import pytest
 pytestmark = pytest.mark.system
 
 CHARGE = ["id", "patient", "episode", "slot", "code", "system", "modifiers", "units", "service_start", "service_end"]
-CHARGE += ["component", "entity", "diagnoses", "ndc", "price", "status", "holds", "rule", "sources"]
+CHARGE += ["component", "entity", "diagnoses", "ndc", "ndc_quantity", "ndc_unit"]
+CHARGE += ["price", "status", "holds", "rule", "sources"]
 CLAIM = ["id", "type", "use", "payer", "patient", "entity", "frequency", "replaces", "payer_claim_number", "state"]
 CLAIM += ["lines", "total", "submitted_at", "deadline"]
 CLAIM_LINE = ["line", "charge_ids", "code", "modifiers", "units", "date", "charge"]

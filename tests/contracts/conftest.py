@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -22,6 +23,7 @@ from adapters.settings import read_site, rules_of
 from adapters.store import KeyRing, open_store
 from adapters.wiring import SystemClock
 from tests.contracts.authority import Authority
+from tests.contracts.elsewhere import EHRS, cached, ran
 
 SENDERS = Path(__file__).parent / "senders"
 INSTALL_SECONDS = 180
@@ -94,6 +96,58 @@ def npm() -> Callable[[Path], Path]:
 def npm_modules(npm: Callable[[Path], Path]) -> Path:
     """The folder of the npm senders."""
     return npm(SENDERS)
+
+
+@pytest.fixture(scope="session")
+def peers() -> Path:
+    """The `bin` of an environment with the Python counterparts of the lock."""
+    lock = EHRS / "requirements.lock"
+
+    def install(place: Path) -> str:
+        ran(sys.executable, "-m", "venv", place / "venv")
+        pip = (
+            place / "venv/bin/python",
+            "-m",
+            "pip",
+            "install",
+            "--disable-pip-version-check",
+            "--quiet",
+            "--retries=1",
+        )
+        done = ran(*pip, "--only-binary", ":all:", "--require-hashes", "-r", lock)
+        assert "DO NOT MATCH THE HASHES" not in done.stderr, "a package is another than the lock's"
+        return "pip cannot install the FHIR peers of others: they are not run" if done.returncode else ""
+
+    return cached("oncoclaims-fhir-peers", lock, install) / "venv/bin"
+
+
+@pytest.fixture(scope="session")
+def medplum_modules() -> Path:
+    """The folder of Medplum's modules."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        pytest.skip("no node and npm: Medplum's server is not polled")
+
+    def install(place: Path) -> str:
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(EHRS / name, place)
+        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1", "--fetch-timeout=20000")
+        done = ran("npm", "ci", *options, cwd=place)
+        assert "EINTEGRITY" not in done.stderr, "npm got a package with another digest than the lock's"
+        return "npm cannot install Medplum's server: it is not polled" if done.returncode else ""
+
+    return cached("oncoclaims-ehrs", EHRS / "package-lock.json", install)
+
+
+@pytest.fixture
+def medplum(medplum_modules: Path) -> Iterator[str]:
+    """The base address of Medplum's server."""
+    words = ["node", str(EHRS / "medplum.mjs"), str(medplum_modules)]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    assert process.stdout is not None
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}/fhir"
+    process.terminate()
+    process.wait(10)
+    process.stdout.close()
 
 
 def _installed(folder: Path) -> Path:

@@ -74,7 +74,7 @@ def test_a_code_that_is_not_in_force_never_goes() -> None:
     charges = [replace(c, code="G6015") for c in derived([fraction(JAN5, 1)], CENTER).charges]
     result = screen(charges, contexts(CENTER, background()), CENTER.rules)
     assert [(h.code, h.release) for h in result.holds] == [("not-effective", Release.NEVER)]
-    unknown = screen([replace(charges[0], code="J9999")], contexts(CENTER, background()), CENTER.rules)
+    unknown = screen([replace(charges[0], code="J9998")], contexts(CENTER, background()), CENTER.rules)
     assert [h.code for h in unknown.holds] == ["not-effective"]
 
 

@@ -120,7 +120,8 @@ def test_of_a_resource_to_be_created_the_given_id_is_remembered() -> None:
     given = given_id(hashlib.sha256(json.dumps(body).encode()).hexdigest(), "Bundle.entry[0]")
     assert captured.person == PersonHint((Identifier("LAKE", "77120"),), f"Patient/{given}")
     assert [e.kind for e in captured.events] == ["patient", "fraction"]
-    assert captured.events[1].keys == ("uid:1.2.3.4",)
+    made = given_id(hashlib.sha256(json.dumps(body).encode()).hexdigest(), "Bundle.entry[1]")
+    assert captured.events[1].keys[:2] == ("uid:1.2.3.4", f"ref:ehr|Procedure/{made}")
 
 
 @pytest.mark.parametrize(
@@ -170,8 +171,8 @@ def test_two_persons_in_one_bundle() -> None:
     other = patient(id="p2", identifier=[{"type": concept("MR", V2_0203), "system": "urn:lake:mrn", "value": "88"}])
     found = read(bundle(patient(), fraction(), other, fraction(id="f8", subject={"reference": "Patient/p2"}), doctor()))
     assert [c.person.reference for c in found] == ["Patient/p1", "Patient/p2"]
-    assert [[e.kind for e in c.events] for c in found] == [["patient", "fraction"]] * 2
-    # The practitioner concerns no person; that it was there is told once.
+    # The practitioner concerns no person: it is with each whose resources name it, and that it was there is told once.
+    assert [[e.kind for e in c.events] for c in found] == [["patient", "fraction", "resource"]] * 2
     assert [o.source.at for c in found for o in c.omissions] == ["Bundle.entry[4].resource (Practitioner)"]
 
 
@@ -256,7 +257,7 @@ def test_a_fraction() -> None:
     assert found.end == datetime(2026, 1, 5, 15, 12, tzinfo=UTC)
     assert (found.day, found.course, found.status) == (date(2026, 1, 5), "C1", Status.DONE)
     assert found.said == datetime(2026, 1, 5, 21, tzinfo=UTC)
-    assert found.keys == ("uid:1.2.3.4", "ref:ehr|Procedure/f4")
+    assert found.keys[:2] == ("uid:1.2.3.4", "ref:ehr|Procedure/f4")
     assert found.line == "ehr|urn:dicom:uid|urn:oid:1.2.3.4"
     assert found.source.at == "Bundle.entry[5].resource (Procedure)"
     by, technique = found.fact("by"), found.fact("technique")
@@ -623,7 +624,7 @@ def test_every_entry_is_an_event_or_an_omission() -> None:
     body = bundle(
         patient(), {"resourceType": "Observation", "subject": {"reference": "Patient/p1"}}, {"resourceType": "Device"}
     )
-    body["entry"] += [{"response": {"status": "200"}}, {"request": {"method": "DELETE", "url": "Procedure/f1"}}, 7, {}]
+    body["entry"] += [{"response": {"status": "200"}}, {"request": {"method": "DELETE", "url": "Device/f1"}}, 7, {}]
     assert {(o.source.at, o.reason) for o in omissions(body)} == {
         ("Bundle.entry[1].resource (Observation)", "unknown-type"),
         ("Bundle.entry[2].resource (Device)", "context"),
@@ -720,3 +721,43 @@ def test_any_junk_anywhere_is_survived_and_every_resource_accounted_for(
     for i, entry in enumerate(entries):
         if entry is not None:
             assert any(at.startswith(f"Bundle.entry[{i}]") for at in places), i
+
+
+# --- what was deleted -------------------------------------------------------------------------------------------
+
+
+def gone(url: str, **entry: Any) -> Json:
+    body: Json = {"resourceType": "Bundle", "type": "history", "timestamp": "2026-01-09T08:00:00Z"}
+    return body | {"entry": [{"request": {"method": "DELETE", "url": url}, **entry}]}
+
+
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("Procedure/f4", "Procedure/f4"),
+        ("https://ehr.example/fhir/Procedure/f4/_history/3", "Procedure/f4"),
+        ("Procedure?identifier=urn:clinic:x|4", "Procedure?urn:clinic:x|4"),
+    ],
+)
+def test_a_deletion_names_its_resource(url: str, name: str) -> None:
+    (captured,) = read(gone(url))
+    (found,) = captured.events
+    assert captured.person == PersonHint(reference=name)
+    assert (found.kind, facts(found)) == ("deletion", {"reference": name})
+    assert found.said == datetime(2026, 1, 9, 8, tzinfo=UTC)
+    (dated,) = read(gone(url, response={"status": "204", "lastModified": "2026-01-08T08:00:00Z"}))
+    assert dated.events[0].said == datetime(2026, 1, 8, 8, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("url", ["", "Procedure", "Device/1", "Binary/1"])
+def test_a_deletion_of_what_concerns_nobody_is_left_out_by_name(url: str) -> None:
+    assert [o.reason for o in omissions(gone(url))] == ["deleted"]
+    assert events(gone(url)) == []
+
+
+def test_the_persons_of_a_bundle_are_told_of_what_it_deletes() -> None:
+    body = bundle(patient()) | {"timestamp": "2026-01-09T08:00:00Z"}
+    body["entry"] += gone("Procedure/f4")["entry"]
+    found = read(body)
+    assert [[e.kind for e in c.events] for c in found] == [["patient", "deletion"], ["deletion"]]
+    assert found[0].events[1].id == found[1].events[0].id

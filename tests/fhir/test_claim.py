@@ -36,7 +36,8 @@ CLAIM = Claim(
         ClaimLine(1, ("ch-1",), "77427", ("26",), 1, date(2026, 1, 5), date(2026, 1, 9), 27550, (1,), "professional",
                   rendering="1999999984", place="22"),
         ClaimLine(2, ("ch-2",), "77387", ("26", "59"), 3, date(2026, 1, 5), date(2026, 1, 5), 9030, (1, 2), "professional",
-                  rendering="1888888885", place="22", ndc="00000-1111-22"),
+                  rendering="1888888885", place="22", ndc="00000-1111-22",
+                  ndc_quantity=Decimal("6.8"), ndc_unit="ML"),
     ),
     diagnoses=("C50.412", "Z51.0"),
     built_on=date(2026, 1, 9),
@@ -103,12 +104,16 @@ def lines(draw: st.DrawFn, count: int, diagnoses: int) -> tuple[ClaimLine, ...]:
                 diagnoses=tuple(pointers),
                 component="technical",
                 rendering=draw(st.just("") | NPIS),
+                ordering=draw(st.just("") | NPIS),
                 place=draw(st.sampled_from(["", "11", "22"])),
                 revenue=draw(st.sampled_from(["", "0333"])),
-                ndc=draw(st.sampled_from(["", "00000-1111-22"])),
+                **draw(st.sampled_from([{}, {"ndc": "00000-1111-22"}, MEASURED])),
             )
         )
     return tuple(made)
+
+
+MEASURED: dict[str, Any] = {"ndc": "00000-1111-22", "ndc_quantity": Decimal("1.25"), "ndc_unit": "ML"}
 
 
 @st.composite
@@ -131,7 +136,7 @@ def claims(draw: st.DrawFn) -> Claim:
         replaces=draw(st.just("") | texts()),
         payer_claim_number=draw(st.just("") | texts()),
         relationship=draw(st.sampled_from(["self", "spouse", "child", ""])),
-        authorization=draw(st.just("") | texts()),
+        authorization=draw(st.just("") | texts() | st.just("AUTH-7|AUTH-8")),
         cycle=draw(texts()),
         family=draw(st.just("") | NAMES),
         given=draw(st.just("") | NAMES),
@@ -189,11 +194,27 @@ def test_a_professional_claim() -> None:
     assert second["servicedDate"] == "2026-01-05"
     assert (second["careTeamSequence"], second["diagnosisSequence"]) == ([2], [1, 2])
     assert second["detail"][0]["productOrService"]["coding"][0]["system"] == "http://hl7.org/fhir/sid/ndc"
+    assert second["detail"][0]["quantity"] == {"value": Decimal("6.8"), "unit": "ML"}
     assert b'"quantity":{"value":3},"unitPrice":{"value":30.10,"currency":"USD"},"net":{"value":90.30' in wire.dumps(
         document(CLAIM, profile=ALONE, created=CREATED)
     )
     assert made["total"] == {"value": Decimal("365.80"), "currency": "USD"}
     assert {r["resourceType"] for r in made["contained"]} == {"Patient", "Coverage", "Organization", "Location"}
+
+
+def test_who_ordered_a_line_and_two_authorizations() -> None:
+    ordered = replace(CLAIM.lines[0], ordering="1777777776")
+    both = replace(ordered, line=2, rendering="1777777776")
+    claim = replace(CLAIM, lines=(ordered, both), authorization="AUTH-7|AUTH-8")
+    made = plain(document(claim, profile=ALONE, created=CREATED))
+    assert made["insurance"][0]["preAuthRef"] == ["AUTH-7", "AUTH-8"]
+    assert [(m["provider"]["identifier"]["value"], m["role"]["coding"][-1]["code"]) for m in made["careTeam"]] == [
+        ("1999999984", "rendering"),
+        ("1777777776", "DK"),
+        ("1777777776", "rendering"),
+    ]
+    assert [item["careTeamSequence"] for item in made["item"]] == [[1, 2], [3, 2]]
+    assert check.problems(document(claim, profile=ALONE, created=CREATED)) == ()
 
 
 def test_a_replacement_on_an_institutional_claim() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pathlib
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from adapters.fhir.capture import REASONS, capture
 from adapters.fhir.problem import Refused
+from adapters.model.claim import ClaimState
 from adapters.model.event import Status
-from adapters.model.record import Captured, PersonRecord, Reading, Tick
+from adapters.model.record import Captured, ChargeStatus, PersonRecord, Reading, Tick
 from adapters.model.site import Site
 from adapters.pipeline import House, step
 from adapters.pipeline.receive import receive_fhir
@@ -39,12 +43,12 @@ def site() -> Site:
     return replace(plain, payers=tuple(replace(payer, aliases=named[payer.id]) for payer in plain.payers))
 
 
-def read(body: bytes) -> tuple[Captured, ...]:
+def read(body: bytes, message: str = "m") -> tuple[Captured, ...]:
     feed = site().feed("ehr")
     assert feed is not None
     dialect = clinic.rules().dialect("codex-rt")
     zone = ZoneInfo("America/Chicago")
-    found = capture(body, feed=feed, dialect=dialect, message="m", received=NOW, zone=zone)
+    found = capture(body, feed=feed, dialect=dialect, message=message, received=NOW, zone=zone)
     assert not isinstance(found, Refused)
     return found
 
@@ -114,3 +118,36 @@ def test_the_courses_end_in_the_charges_they_imply(
     # Image guidance and management wait for what FHIR does not tell: the review, and the physician's examination.
     assert {c.code for c in billed} <= {IMRT, "77336", "77014"}
     assert {h.slot.service for h in record.holds} <= {"guidance", "management"}
+
+
+NOBODYS = {"Practitioner", "Location", "Organization"}
+"""Types that concern no person: they come with what names them."""
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rt-dev-1-imrt-2fx-clean.json",
+        "rt-dev-2-imrt-4fx-5sessions-resend.json",
+        "rt-dev-3-vmat-notdone-partial-coverage-change.json",
+    ],
+)
+def test_the_courses_in_single_resources_end_in_the_same_charges(corpus: pathlib.Path, name: str, seed: int) -> None:
+    whole = json.loads((corpus / "derived-rt-fractions" / name).read_bytes())
+    beside = [entry for entry in whole["entry"] if entry["resource"]["resourceType"] in NOBODYS]
+    bodies = [{**whole, "entry": [entry, *beside]} for entry in whole["entry"] if entry not in beside]
+    Random(seed).shuffle(bodies)
+    assert charged(bodies) == charged([whole])
+
+
+def charged(bodies: list[dict[str, Any]]) -> tuple[object, ...]:
+    """Charges, holds and what stands on claims, of these messages worked one by one."""
+    house = House.of(clinic.rules(), site())
+    record = PersonRecord("p")
+    for n, body in enumerate(bodies):
+        for captured in read(json.dumps(body).encode(), f"m{n}"):
+            record = step(record, [Reading(f"m{n}", NOW, captured=captured)], house, Tick(NOW, NOW.date()))
+    charges = sorted((c.charge for c in record.charges if c.status is not ChargeStatus.VOID), key=lambda c: c.slot)
+    holds = sorted((h.slot, h.code) for h in record.holds)
+    return charges, holds, sorted(len(c.claim.lines) for c in record.claims if c.state is not ClaimState.ABANDONED)

@@ -86,7 +86,7 @@ def test_what_was_taken_is_answered_in_kind() -> None:
     assert updated == {"status": "200 OK", "location": "Procedure/f1", "etag": 'W/"3"'}
     assert conditional["location"] == "Procedure/f2"
     assert searched["status"].startswith("405")
-    assert deleted == {"status": "202 Accepted"}
+    assert deleted == {"status": "204 No Content"}
     assert empty["outcome"]["issue"][0]["code"] == "required"
     Bundle.model_validate(made)
     others: list[JsonObject] = [

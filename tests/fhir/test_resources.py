@@ -195,7 +195,7 @@ def test_a_dispense() -> None:
 def test_an_order_of_a_drug() -> None:
     found = event(bundle(patient(), doctor(), order()), "order")
     assert facts(found) == {
-        "drug.name": "Example", "dose": "100", "dose.unit": "mg", "state": "new", "placer": "ORD-7",
+        "drug.name": "Example", "dose": "100", "dose.unit": "mg", "state": "new", "placer": "ORD-7", "label": "ORD-7",
         "filler_order": "RX-8", "ordered_by": facts(found)["ordered_by"], "scheduled": "2026-01-05T15:00:00+00:00",
     }  # fmt: skip
     assert found.keys[-2:] == ("placer:ORD-7", "order:RX-8")
@@ -346,3 +346,33 @@ def test_a_procedure_of_the_clinic_s_own_code() -> None:
     assert (found.value("complexity"), found.value("activity")) == ("complex", "SIMCT")
     assert [o.reason for o in omissions(mine | {"performedDateTime": None}, dialect=SERVICES)] == ["no-date"]
     assert events(mine | {"status": "not-done"}, dialect=SERVICES)[0].status is Status.NOT_DONE
+
+
+def test_the_method_of_a_dose_and_the_dose_that_it_is_a_part_of() -> None:
+    given = dose()
+    given["dosage"] = {**given["dosage"], "method": {"text": "push"}}
+    first = event(given, "administration")
+    assert first.value("method") == "push"
+    assert "part:ehr|MedicationAdministration/ma1" in first.keys
+    later = event(dose(id="ma2", partOf=[{"reference": "MedicationAdministration/ma1"}]), "administration")
+    assert "part:ehr|MedicationAdministration/ma1" in later.keys
+    inside = dose(id="ma2", partOf=[{"reference": "urn:uuid:7b6f7c0e-0000-4000-8000-000000000001"}])
+    assert [k for k in event(inside, "administration").keys if k.startswith("part:")] == [
+        "part:ehr|urn:uuid:7b6f7c0e-0000-4000-8000-000000000001"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("period", "times", "ended"),
+    [
+        ({"start": "2026-01-05T09:00:00-06:00", "end": "2026-01-05T10:00:00-06:00"}, "", True),
+        ({"start": "2026-01-05T09:00:00-06:00"}, "", False),
+        ({"start": "2026-01-05T09:00:00-06:00", "end": "2026-01-05T08:00:00-06:00"}, "unusable", False),
+        ({"start": "2026-01-05T09:00:00-06:00", "end": "noon"}, "unusable", False),
+        ({"start": "2026-01-05T09:00:00-06:00", "end": "2026-01-05"}, "", False),
+        ({"start": "2026-01-05", "end": "2026-01-05T10:00:00-06:00"}, "date-only", False),
+    ],
+)
+def test_times_of_a_dose_that_cannot_be_reckoned_with(period: dict[str, str], times: str, ended: bool) -> None:
+    found = event(dose(effectivePeriod=period), "administration")
+    assert (found.value("times"), found.end is not None) == (times, ended)

@@ -165,9 +165,29 @@ def test_an_added_line_in_place_of_one_of_ours() -> None:
     assert reasons(response(PAID, addItem=[added | {"itemSequence": []}])) == (
         "line-added at ClaimResponse.addItem[0]",
     )
-    assert reasons(response(PAID, addItem=[added | {"itemSequence": [1]}])) == (
-        "line-twice at ClaimResponse.addItem[0]",
+
+
+def test_a_line_that_the_payer_split_or_replaced_comes_together() -> None:
+    rest = {"itemSequence": [1], "productOrService": {"coding": [{"code": "77407"}]},
+            "adjudication": [entry("submitted", "50.00"), adjusted("CO", "45", "20.00"), entry("benefit", "30.00")]}  # fmt: skip
+    (line,) = read(response(item(1, "100.00", "60.00", adjusted("CO", "45", "40.00")), addItem=[rest])).lines
+    assert (line.line, line.charge, line.paid, line.code) == (1, 15000, 9000, "77407")
+    assert [(a.reason, a.amount) for a in line.adjustments] == [("45", 4000), ("45", 2000)]
+    twice = response(item(1, "100.00", "60.00"), item(1, "100.00", "60.00"))
+    assert reasons(twice) == ("line-twice at ClaimResponse.item[1]",)
+
+
+def test_trace_modifiers_and_remarks_of_a_line() -> None:
+    told = item(1, "100.00", "100.00") | {
+        "modifier": [{"coding": [{"code": "59"}]}],
+        "revenue": {"coding": [{"code": "0333"}]},
+        "extension": [{"url": "http://example.org/itemTraceNumber", "valueIdentifier": {"value": "T-1"}}],
+    }
+    told["adjudication"].append(
+        {"category": {"coding": [{"code": "note"}]}, "reason": {"coding": [{"system": RARC, "code": "N19"}]}}
     )
+    (line,) = read(response(told)).lines
+    assert (line.trace, line.modifiers, line.revenue, line.remarks) == ("T-1", ("59",), "0333", ("N19",))
 
 
 def test_units_allowed() -> None:

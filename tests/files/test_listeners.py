@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import date, time, timedelta
 from importlib import resources
 
 import pytest
 
 from adapters.errors import BadSetup
 from adapters.model.listening import LARGEST_FRAME, Listening, TlsFiles
+from adapters.model.rhythm import Rhythm
 from adapters.model.site import Site
 from adapters.rules import Ruleset
 from adapters.settings import read_site, rules_of
@@ -53,9 +55,13 @@ def rules() -> Ruleset:
     return rules_of()
 
 
+def facility() -> str:
+    """A facility of the site."""
+    return BASE.split("[[facilities]]", 1)[1].split('id = "', 1)[1].partition('"')[0]
+
+
 def site(text: str, rules: Ruleset, name: str = "conf/site.toml") -> Site:
-    facility = BASE.split("[[facilities]]", 1)[1].split('id = "', 1)[1].partition('"')[0]
-    return read_site(BASE + FEEDS.format(facility=facility) + text, name, rules)
+    return read_site(BASE + FEEDS.format(facility=facility()) + text, name, rules)
 
 
 def test_what_a_site_says_of_its_doors(rules: Ruleset) -> None:
@@ -119,3 +125,31 @@ def test_a_feed_says_no_other_words(rules: Ruleset, wrong: str) -> None:
     facility = BASE.split("[[facilities]]", 1)[1].split('id = "', 1)[1].partition('"')[0]
     with pytest.raises(BadSetup, match=f"feeds.*{name}"):
         read_site(BASE + "\n".join(lines).format(facility=facility), "site.toml", rules)
+
+
+def test_a_feed_says_when_it_speaks(rules: Ruleset) -> None:
+    said = 'rhythm = { every_minutes = 90, weekdays = ["sat", "mon"], opens = 08:00:00, holidays = [2026-01-19] }\n'
+    read = read_site(BASE + FEEDS.format(facility=facility()) + said + "sequence_numbers = true\n", "site.toml", rules)
+    feed = read.feed("wired")
+    assert feed is not None
+    assert feed.rhythm == Rhythm(
+        timedelta(minutes=90), frozenset({0, 5}), time(8), None, frozenset({date(2026, 1, 19)})
+    )
+    assert feed.sequence_numbers
+    assert all(other.rhythm is None and not other.sequence_numbers for other in read.feeds if other is not feed)
+
+
+@pytest.mark.parametrize(
+    ("rhythm", "problem"),
+    [
+        ("{ every_minutes = 0 }", "feeds.{n}.rhythm.every_minutes"),
+        ("{ }", "feeds.{n}.rhythm.every_minutes"),
+        ('{ every_minutes = 5, weekdays = ["day"] }', "feeds.{n}.rhythm.weekdays.0"),
+        ("{ every_minutes = 5, weekdays = [] }", "feeds.{n}.rhythm.weekdays"),
+        ("{ every_minutes = 5, opens = 09:00:00, closes = 08:00:00 }", "it closes before it opens"),
+    ],
+)
+def test_a_rhythm_that_says_nothing_is_refused(rules: Ruleset, rhythm: str, problem: str) -> None:
+    with pytest.raises(BadSetup) as refused:
+        read_site(BASE + FEEDS.format(facility=facility()) + f"rhythm = {rhythm}\n", "site.toml", rules)
+    assert any(problem.format(n=BASE.count("[[feeds]]")) in said for said in refused.value.problems)

@@ -411,3 +411,45 @@ def test_a_start_with_its_offset_is_the_start_without_it() -> None:
     first = only(read("RAS^O17", ORC, rxa(f4="")))
     later = only(read("RAS^O17", ORC, rxa(f3="20260105091500-0500", f21="U"), message="m2"))
     assert first.line == later.line
+
+
+# ---------------------------------------------------------------- what the charging of a visit needs
+
+
+def test_the_method_the_part_and_a_credit_by_code_are_read_as_the_dialect_says() -> None:
+    event = only(read("RAS^O17", ORC, rxa(), "RXR|IV|||IVPB^Piggyback^HL70165", "OBX|1|ST|PART||first-7"))
+    assert event.value("method") == "IVPB"
+    assert event.keys == ("placer:OR7", "order:RX8", "part:first-7")
+    charge = "FT1|1|T{n}||20260105|20260105|{type}|CDM|||{units}|" + "|" * 14 + "J1100^^HCPCS"
+    credit = only(read("DFT^P03", charge.format(n=2, type="CR", units="4")))
+    assert (credit.status, credit.value("credit"), credit.value("units")) == (Status.DONE, "true", "4")
+    below = only(read("DFT^P03", charge.format(n=3, type="CG", units="-4")))
+    assert (below.status, below.value("credit"), below.value("units")) == (Status.DONE, "true", "4")
+    charged = only(read("DFT^P03", charge.format(n=4, type="CG", units="4")))
+    assert charged.fact("credit") is None
+    assert len({event.line for event in (credit, below, charged)}) == 3
+    service = read("DFT^P03", "FT1|1|T5||20260105|20260105|CR|MOVISIT")
+    assert ([e.kind for e in service.events], told(service)) == ([], [("credit-unmatched", "FT1")])
+
+
+@pytest.mark.parametrize(
+    ("fields", "times", "ended"),
+    [
+        ({}, "", True),
+        ({"f4": ""}, "", False),
+        ({"f4": "20260105080000"}, "unusable", False),
+        ({"f4": "soon"}, "unusable", False),
+        ({"f4": "20260105"}, "", False),
+        ({"f3": "20260105", "f4": "20260105140000"}, "date-only", True),
+    ],
+)
+def test_times_that_cannot_be_reckoned_with_are_told_as_such(fields: dict[str, str], times: str, ended: bool) -> None:
+    event = only(read("RAS^O17", ORC, rxa(**fields)))
+    assert (event.value("times"), event.end is not None) == (times, ended)
+
+
+def test_a_recurring_account_names_no_visit() -> None:
+    recurring = PV1.replace("|O|", "|R|")
+    event = only(read("RAS^O17", recurring, ORC, rxa()))
+    assert (event.value("visit"), event.value("facility")) == ("", "MAIN")
+    assert only(read("RAS^O17", PV1, ORC, rxa())).value("visit") == "V88"

@@ -74,11 +74,20 @@ def test_accounts_and_visits_concern_no_second_person(trigger: str, scope: str) 
     assert merge.merged == Identifier(scope, "AC2" if scope == "account" else "VN2")
 
 
+@pytest.mark.parametrize("trigger", ["A42", "A45", "A50", "A51"])
+def test_a_merged_visit_names_the_number_that_it_goes_by(trigger: str) -> None:
+    (found,) = read(trigger, PID, "MRG|MR1^^^CLINIC^MR||||VN2^^^C", "PV1|1|O|MAIN" + "|" * 16 + "VN1")
+    (event,) = [event for event in found.events if event.kind == "merge"]
+    assert (event.value("merged.value"), event.value("visit")) == ("VN2", "VN1")
+
+
 @pytest.mark.parametrize(("trigger", "scope"), [("A24", "link"), ("A37", "unlink")])
 def test_links_name_the_second_pid(trigger: str, scope: str) -> None:
     found = read(trigger, PID, "PID|2||MR2^^^CLINIC^MR")
-    (merge,) = merges(found)
+    merge, *other = merges(found)
     assert (merge.scope, merge.survivor.value, merge.merged.value) == (scope, "MR1", "MR2")
+    # That they are two persons stands in the records of both.
+    assert [one.pair for one in other] == ([merge.pair] if scope == "unlink" else [])
     assert len(found) == 2
 
 

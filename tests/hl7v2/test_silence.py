@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.hl7v2.silence import KIND, Gap, Heard, gaps, heard, item_of, silence
+from adapters.hl7v2.silence import KIND, Gap, Heard, gaps, heard, item_of, silence, standing
 from adapters.model.rhythm import Rhythm
 
 ZONE = ZoneInfo("America/New_York")
@@ -110,17 +111,33 @@ def test_gaps_in_the_sequence_numbers() -> None:
     assert gaps("rt", [Heard(MONDAY, "C1"), Heard(MONDAY, "C2")]) == ()
 
 
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [
+        ([41, 0, 42], []),  # the session goes on where it was
+        ([41, 0, 0, 1], []),  # or begins anew
+        ([41, 0, 44], ["MSH-13 goes from 41 to 44"]),  # what was not sent before it ended is missing
+        ([41, 0, 1, 3], ["MSH-13 goes from 1 to 3"]),
+        ([0, 7], []),
+        ([41, -1, 0, 90], []),
+    ],
+)
+def test_the_start_of_a_session_is_no_gap_and_hides_none(numbers: list[int], found: list[str]) -> None:
+    assert [gap.detail for gap in gaps("rt", [Heard(MONDAY, "C1", tuple(numbers))])] == found
+
+
 def test_gaps_in_charges_and_batches_name_their_message() -> None:
     found = gaps("rt", [Heard(MONDAY, "C1", (), ("FT1[3]-1",), batch_short=True)])
     assert [(gap.code, gap.control) for gap in found] == [("charge-gap", "C1"), ("batch-count", "C1")]
     assert len({item_of(gap, MONDAY).id for gap in found}) == 2
 
 
-@given(st.lists(st.integers(1, 30), min_size=1, max_size=12))
+@given(st.lists(st.integers(-1, 30), min_size=1, max_size=12))
 def test_a_stretch_cut_in_two_with_its_last_receipt_repeated_finds_the_same_gaps(numbers: list[int]) -> None:
     receipts = [Heard(MONDAY, f"C{i}", (n,)) for i, n in enumerate(numbers)]
     for cut in range(1, len(receipts)):
-        assert gaps("rt", receipts[:cut]) + gaps("rt", receipts[cut - 1 :]) == gaps("rt", receipts)
+        last = replace(receipts[cut - 1], sequences=standing(numbers[:cut]))
+        assert gaps("rt", receipts[:cut]) + gaps("rt", [last, *receipts[cut:]]) == gaps("rt", receipts)
 
 
 @given(st.binary(max_size=80))

@@ -15,7 +15,9 @@ from adapters.model import codes, money
 from adapters.model.charge import Charge, Component, Outcomes, Skip, Slot
 from adapters.model.coverage import Coverage
 from adapters.model.episode import Episode
-from adapters.model.event import FACTS, KINDS, Role, Status, problems_of
+from adapters.model.event import Status, problems_of
+from adapters.model.facts import FACTS
+from adapters.model.kinds import KINDS, Role
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.site import Family, Mode
 from adapters.model.why import Fact, RuleRef, Source, Why

@@ -119,6 +119,9 @@ def test_a_changed_adjudication_takes_the_first_back_and_its_denial_items_with_i
     assert "denied" not in posted(record)
     assert posted(record)["payer-payment"] == claim.claim.total
     assert sum(bool(e.reverses) for e in record.entries) == 1
+    again = adjudication(claim, adjustments={1: [("CO", "197", full)]}, id="era-3")
+    record = happened(record, AT, LATER, news(record, E.ADJUDICATE, again))
+    assert opened(record) == ["denial"], "what is denied again is somebody's to do again"
 
 
 def test_an_answer_that_does_not_balance_is_parked_whole_and_the_claim_is_known_to_be_there() -> None:
@@ -240,3 +243,90 @@ def test_a_late_search_does_not_undo_an_answer() -> None:
     record = happened(record, AT, NOW, news(record, E.ADJUDICATE, adjudication(only(record))))
     for event in (E.LOST, E.NOT_SENT, E.TAKE, E.QUEUE, E.REFUSE, E.FAIL):
         assert happened(record, AT, LATER, news(record, event)).claims == record.claims
+
+
+# ---------------------------------------------------------------- taken back, pended, laid to the line
+
+
+def taken_back(answer: Remittance, id: str) -> Remittance:
+    lines = tuple(
+        replace(
+            line,
+            charge=-line.charge,
+            paid=-line.paid,
+            adjustments=tuple(replace(a, amount=-a.amount) for a in line.adjustments),
+        )
+        for line in answer.lines
+    )
+    charge, paid = -(answer.charge or 0), -(answer.paid or 0)
+    return replace(answer, id=id, lines=lines, charge=charge, paid=paid, reversal=True)
+
+
+def answered(record: PersonRecord, *answers: Remittance) -> PersonRecord:
+    return happened(record, AT, LATER, *(news(record, E.ADJUDICATE, answer) for answer in answers))
+
+
+def test_a_reversal_and_its_correction_in_one_go_leave_the_correction() -> None:
+    record = sent(ready(), AT, NOW)
+    first = adjudication(only(record), adjustments={1: [("CO", "197", 100)]}, id="one")
+    better = adjudication(only(record), adjustments={1: [("CO", "45", 300)]}, id="two", number="NEW")
+    back = taken_back(first, "back")
+    after = answered(record, first, back, better)
+    direct = answered(record, better)
+    assert posted(after) == posted(direct)
+    assert [e.reverses != "" for e in after.entries] == [False, False, True, False]
+    assert opened(after) == []
+    again = answered(after, back, first, better, back)
+    assert (again.entries, again.remittances) == (after.entries, after.remittances)
+    between = answered(record, first, back)
+    assert (only(between).printed_state, posted(between).keys()) == ("accepted", {"receivable", "charges"})
+
+
+def test_a_reversal_of_what_was_never_posted_waits_and_is_settled_when_it_comes_again() -> None:
+    record = sent(ready(), AT, NOW)
+    first = adjudication(only(record), adjustments={1: [("CO", "45", 100)]}, id="one")
+    back = taken_back(first, "back")
+    early = answered(record, back)
+    assert opened(early) == ["unmatched-response"]
+    assert "it takes back what was never posted" in early.work[0].detail
+    assert posted(early) == {"receivable": only(record).claim.total, "charges": -only(record).claim.total}
+    settled = answered(early, first, back)
+    assert opened(settled) == []
+    assert posted(settled) == posted(early)
+
+
+def test_an_adjudication_that_only_pends_posts_nothing_and_is_taken_back() -> None:
+    record = sent(ready(), AT, NOW)
+    claim = only(record)
+    pends = adjudication(claim, adjustments={n.line: [("OA", "133", n.amount)] for n in claim.claim.lines}, id="one")
+    waiting = answered(record, pends)
+    assert (only(waiting).state, opened(waiting)) == (S.QUEUED, [])
+    done = answered(waiting, taken_back(pends, "back"), adjudication(claim, id="two"))
+    assert posted(done) == {"charges": -claim.claim.total, "payer-payment": claim.claim.total}
+    assert (only(done).printed_state, opened(done)) == ("paid", [])
+
+
+def test_another_payer_answers_only_after_the_claims_own() -> None:
+    record = sent(ready(), AT, NOW)
+    other = next(payer.id for payer in AT.site.payers if payer.id != only(record).claim.payer.id)
+    strange = replace(adjudication(only(record), id="strange"), payer=other)
+    early = answered(record, strange)
+    assert opened(early) == ["unmatched-response"]
+    assert "another payer answers" in early.work[0].detail
+    assert "payer-payment" not in posted(early)
+    own = replace(strange, id="own", payer=only(record).claim.payer.id)
+    assert posted(answered(record, own))["payer-payment"] == only(record).claim.total
+
+
+def test_an_answer_set_aside_says_by_how_much_and_which_answer() -> None:
+    record = sent(ready(), AT, NOW)
+    right = adjudication(only(record), adjustments={1: [("CO", "45", 100)]}, id="one")
+    first, *rest = right.lines
+    wrong = replace(
+        right, id="bad", lines=(replace(first, paid=first.paid + 1000), *rest), paid=(right.paid or 0) + 1000
+    )
+    after = answered(record, wrong)
+    (item,) = after.work
+    assert (item.kind, item.amount, item.action) == ("out-of-balance", 1000, "repair-response")
+    assert item.detail.startswith("line 1: charge is not paid plus adjustments (by 10.00)")
+    assert item.detail.endswith(f"[answer {wrong.message}]")

@@ -112,7 +112,7 @@ def test_an_answer_is_news_of_its_claim() -> None:
     assert (found.news.claim, found.news.event) == ("c9", ClaimEvent.LOST)
 
 
-@pytest.mark.parametrize("kind", [JournalKind.TICK, JournalKind.RULES, JournalKind.SITE, JournalKind.DECISION])
+@pytest.mark.parametrize("kind", [JournalKind.TICK, JournalKind.RULES, JournalKind.SITE])
 def test_other_entries_concern_no_person(kind: JournalKind) -> None:
     found = read(entry(kind, b"{}", "clock", "json"), rules(), site())
     assert (found.captured, found.news, found.parked) == ((), None, None)

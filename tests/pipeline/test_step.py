@@ -8,10 +8,11 @@ from datetime import UTC, date, datetime
 from adapters.model.claim import ClaimState
 from adapters.model.event import Event, Omission, Status
 from adapters.model.people import Identifier, PersonHint
-from adapters.model.record import Captured, ChargeStatus, PersonRecord, Reading
+from adapters.model.record import OMITTED, Captured, ChargeStatus, PersonRecord, Reading
 from adapters.model.why import Source
 from adapters.pipeline import step, to_send
-from adapters.pipeline.step import OMITTED, charge_id, rederived
+from adapters.pipeline.filing import charge_id
+from adapters.pipeline.step import rederived
 from tests.model.clinic import (
     PERSON,
     background,

@@ -25,7 +25,8 @@ from fhir_server_stub.wire import Json, dumps, loads
 from tests.properties.weather import Storm
 
 KINDS = ("conditional", "key", "search", "nothing")
-"""Conditional create; the same claim again answered as before; a search only; neither (no search, and twice is twice)."""
+"""Conditional create; the same claim again answered as before; a search only, which finds no answer before there is a
+decision; neither (no search, and twice is twice)."""
 SEARCH_DELAY = timedelta(hours=6)
 _LATEST = 3 * 3600
 """Seconds that a request is under way at most."""
@@ -192,7 +193,11 @@ class Network(httpx.BaseTransport):
         query = parse_qsl(body.decode(), keep_blank_values=True)
         identifier = query[0][1].rpartition("|")[2]
         hidden = office.unseen.get(identifier)
-        answers = [] if hidden and self._now() < hidden else office.stub.search("ClaimResponse", query)
+        kind = request.url.path.split("/")[-2]
+        answers = [] if hidden and self._now() < hidden else office.stub.search(kind, query)
+        if office.kind == "search":
+            # A payer that says nothing of a claim before it has decided about it.
+            answers = [one for one in answers if one.get("outcome") != "queued"]
         entries = [{"resource": one, "search": {"mode": "match"}} for one in answers]
         bundle: Json = {"resourceType": "Bundle", "type": "searchset", "total": len(entries)}
         whole = bundle | ({"entry": entries} if entries else {})

@@ -27,8 +27,6 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-import httpx
-
 from adapters.errors import StoreDown
 from adapters.payers import PayerClient
 from adapters.pipeline import House
@@ -169,9 +167,9 @@ class World:
         if self.lanes is None:
             self.storm.asked()
             self.store = StormyStore(open_store(f"sqlite:///{self.file}", KEYS, self.clock), self.storm)
-            self.client = PayerClient(sleep=lambda _seconds: None, verify=_trust(), now=self.clock.now)
-            self.client._http.close()
-            self.client._http = httpx.Client(transport=self.network, trust_env=False, follow_redirects=False)
+            self.client = PayerClient(
+                sleep=lambda _seconds: None, verify=_trust(), now=self.clock.now, transport=self.network
+            )
             self.lanes = Lanes(self.store, self.house, self.client, self.clock)
         return self.store, self.lanes
 

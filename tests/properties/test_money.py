@@ -219,7 +219,7 @@ def _all_paid(record: PersonRecord, at: House) -> PersonRecord:
 # ---------------------------------------------------------------- postings at size
 
 
-POSTINGS = size(10_000, 1_000_000)
+POSTINGS = size(20_000, 1_000_000)
 
 
 def a_random_answer(dice: random.Random, on_file: ClaimOnFile) -> Remittance:
@@ -253,7 +253,7 @@ def a_random_answer(dice: random.Random, on_file: ClaimOnFile) -> Remittance:
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_postings_at_size_never_leave_a_cent_over() -> None:
-    """P6: billed, posted, taken back and posted anew, 10,000 times (a million in a soak): the imbalance is nought.
+    """P6: billed, posted, taken back and posted anew, 20,000 times (a million in a soak): the imbalance is nought.
 
     An answer that does not add up is not posted; of one that is, every line of the claim is accounted for to the cent.
     """

@@ -66,6 +66,8 @@ FAULTS = [
     (OPTIONS, b'pattern = "[0-9]{5}"', b'pattern = "[0-9"', 15, "not a regular expression"),
     (OPTIONS, b'name = "code"', b'name = "colour"', 12, "colour stands in the registry already"),
     (LABELS, b'release = "person"', b'release = "soon"', 7, "release must be one of wait, person, never"),
+    (LABELS, b'release = "person"\n', b'release = "person"\nlet_go = "maybe"\n', 8, "let_go is release or override"),
+    (LABELS, b'release = "person"\n', b'release = "wait"\nlet_go = "release"\n', 8, "of a hold that asks a person"),
     (LABELS, b'next_step = "Look at it."\n', b"", 5, "next_step is missing"),
     (LABELS, b'reason = "context"', b'kind = "context"', 12, "unknown key 'kind'"),
     (CODES, b"service,from", b"family,from", 1, "the header must be"),

@@ -352,7 +352,11 @@ def test_every_pair_is_of_known_codes_and_has_one_direction_that_falls(rules: Ru
 def test_the_holds_of_the_registry_have_a_step_unless_nobody_must_act(rules: Ruleset) -> None:
     for hold in rules.holds.values():
         assert bool(hold.next_step) == (hold.release is not Release.NEVER), hold.code
-    assert {code for code, hold in rules.holds.items() if hold.release is Release.NEVER} == {"bundled", "not-effective"}
+    assert {code for code, hold in rules.holds.items() if hold.release is Release.NEVER} == {
+        "bundled",
+        "not-billed",
+        "not-effective",
+    }
 
 
 def test_every_skip_that_the_assembly_gives_reads_as_registered(rules: Ruleset) -> None:
@@ -392,11 +396,16 @@ def test_every_state_and_change_after_sending_has_an_action(rules: Ruleset) -> N
         )
         for state in ("unsent", "unknown", "queued", "accepted", "complete", "rejected")
         for change in ("changed", "gone", "all-gone", "new", "moved")
-        for how in ("replace", "person")
+        for how in ("replace", "person", "reopen")
     }
     assert None not in actions.values()
     assert {action for (state, _, _), action in actions.items() if state == "unknown"} == {"wait"}
-    assert {action for (_, _, how), action in actions.items() if how == "person"}.isdisjoint({"replace", "void"})
+    assert {action for (_, _, how), action in actions.items() if how != "replace"}.isdisjoint({"replace", "void"})
+    assert {action for (state, change, how), action in actions.items() if how == "reopen" and state == "complete"} == {
+        "reopen",
+        "new-claim",
+        "nothing",
+    }
 
 
 def test_the_window_around_an_imrt_plan(rules: Ruleset) -> None:
@@ -419,6 +428,7 @@ def test_every_open_option_is_answered_by_no_default(rules: Ruleset) -> None:
         "infusion.hydration_intervals",
         "infusion.secondary_hydration_code",
         "infusion.unclassified",
+        "drugs.unclassified",
         "drugs.wastage",
         "drugs.modifier_340b_2024",
         "drugs.modifier_340b_other",

@@ -38,6 +38,9 @@ class Scripted:
     def search(self, claim, _payer):
         return self._next("search", claim)
 
+    def rests(self, _payer):
+        return 0.0
+
 
 def exchange(status=None, **more) -> Exchange:
     return Exchange("", "", status, **more)

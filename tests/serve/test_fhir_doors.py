@@ -66,6 +66,29 @@ def test_a_message_is_processed_and_answered_by_a_message(served):
     status, _, answer = ask.fhir("POST", "/fhir/$process-message", PATIENT)
     assert (status, answer["resourceType"]) == (400, "OperationOutcome")
     assert ask.fhir("POST", "/fhir/$process-message?async=true", message(PATIENT))[0] == 400
+    headless = {"resourceType": "Bundle", "type": "message", "entry": [{"resource": PATIENT}]}
+    for refused in (headless, {**headless, "entry": []}, {**message(PATIENT), "type": "collection"}):
+        status, _, answer = ask.fhir("POST", "/fhir/$process-message", refused)
+        assert (status, answer["issue"][0]["code"]) == (400, "business-rule")
+    assert one.store.counts().parked == 0
+
+
+def test_a_sender_has_the_answer_that_it_prefers(served):
+    _one, ask = served()
+    nameless = {name: value for name, value in PATIENT.items() if name != "id"}
+    status, headers, answer = ask.fhir("POST", "/fhir/Patient", nameless, {"Prefer": "return=representation"})
+    assert (status, headers["location"].rpartition("/")[2]) == (201, answer["id"])
+    assert answer == {**nameless, "id": answer["id"]}
+    status, _, answer = ask.fhir("PUT", "/fhir/Patient/p1", PATIENT, {"Prefer": "respond-async, return=representation"})
+    assert (status, answer) == (200, PATIENT)
+    for prefer in ("return=OperationOutcome", "handling=strict", ""):
+        assert ask.fhir("PUT", "/fhir/Patient/p1", PATIENT, {"Prefer": prefer})[2]["resourceType"] == "OperationOutcome"
+    wrong = ask.fhir("PUT", "/fhir/Patient/p2", PATIENT, {"Prefer": "return=representation"})
+    assert (wrong[0], wrong[2]["resourceType"]) == (400, "OperationOutcome")
+    status, _, answer = ask.fhir(
+        "POST", "/fhir", {"resourceType": "Bundle", "type": "collection"}, {"Prefer": "return=representation"}
+    )
+    assert (status, answer["resourceType"]) == (200, "OperationOutcome")
 
 
 def test_a_conditional_update_names_what_the_body_bears(served):

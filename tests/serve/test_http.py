@@ -173,7 +173,9 @@ def test_create_and_update(served):
         ("POST", "/fhir/ClaimResponse", {"resourceType": "ClaimResponse"}, 404, "not-supported"),
         ("GET", "/fhir/Patient/p1", None, 405, "not-supported"),
         ("GET", "/fhir/Claim/none", None, 404, "not-found"),
-        ("DELETE", "/fhir/Patient/p1", None, 405, "not-supported"),
+        ("DELETE", "/fhir/Claim/c1", None, 404, "not-supported"),
+        ("DELETE", "/fhir/Procedure/a_b", None, 404, "not-supported"),
+        ("DELETE", "/fhir/Patient", None, 405, "not-supported"),
         ("GET", "/nowhere", None, 404, "not-found"),
         ("GET", "/docs", None, 404, "not-found"),
         ("GET", "/openapi.json", None, 404, "not-found"),
@@ -426,6 +428,18 @@ def test_health_and_readiness(program, healthy):
     assert (status, b"store: not ready" in body) == (503, True)
     assert ask("GET", "/healthz")[0] == 200
     assert ask("GET", "/metrics")[0] == 503
+
+
+def test_metrics_say_for_how_long_a_payer_is_left_alone(program, healthy, put, message, clock):
+    one = program("http://127.0.0.1:1/fhir", attempts="1")
+    site = replace(one.site, payers=(replace(p := one.site.payers[0], endpoint=replace(p.endpoint, rest_after=1)),))
+    one.site, one.lanes.house = site, replace(one.house, site=site)
+    ask = healthy(one)
+    assert 'oncoclaims_payer_rest_seconds{payer="lakeside"} 0.0' in ask("GET", "/metrics")[2].decode()
+    put(one, message("C1"))
+    one.lanes.run_due()
+    clock.forward(seconds=4)
+    assert 'oncoclaims_payer_rest_seconds{payer="lakeside"} 6.0' in ask("GET", "/metrics")[2].decode()
 
 
 def test_metrics_count_what_came_and_what_became_of_it(program, healthy, put, message):

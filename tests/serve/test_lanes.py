@@ -12,9 +12,10 @@ import pytest
 from adapters.errors import DoubleCharge, StoreDown
 from adapters.model.journal import JournalKind
 from adapters.pipeline import Exchange, encode_exchange
+from adapters.pipeline.fold import fold
 from adapters.ports import Receipt
 from adapters.serve import stepping
-from adapters.store import codec
+from adapters.store import codec, differences
 from adapters.store.lanes import threads as lane_threads
 
 
@@ -329,6 +330,37 @@ def test_an_entry_that_says_something_else_by_the_rules_now_in_force_is_sorted_a
     assert sorted(len(one.store.load(p).charges) for p in one.store.lanes()) == [1, 2]
 
 
+def test_a_command_takes_what_must_be_sorted_again_in_the_same_go(program, put, message):
+    """A cycle must not close over a correction that was sorted by other rules."""
+    one = program()
+    put(one, message("C1"))
+    assert one.lanes.sort() == 1
+    one.store._write(lambda c: c.exec_driver_sql("UPDATE waiting SET captured = 3") and None)
+    again = program(store=one.store)
+    assert again.lanes.work() == 1
+    assert counts(again) == (0, 1, 0)
+
+
+def test_nothing_goes_to_the_lane_of_somebody_whom_the_rules_now_in_force_do_not_find_in_it(program, put, message):
+    one = program()
+    second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
+    put(one, message("C1") + second)
+    one.lanes.sort()
+    lanes = one.store.at_hand(9, "").lanes
+    # As if by the rules of then the things were as many, but each of the other person.
+    swapped = "UPDATE waiting SET parts = CASE parts WHEN '0' THEN '1' ELSE '0' END"
+    one.store._write(lambda c: c.exec_driver_sql(swapped) and None)
+    again = program(store=one.store)
+    by_the_queue(again)
+    assert counts(again) == (0, 1, 0)
+    assert set(again.store.lanes()) == set(lanes)
+    folded = fold(again.store.journal(), again.lanes.house, again.store.person)
+    for lane in lanes:
+        record = again.store.load(lane)
+        assert len(record.charges) == 1
+        assert list(differences(record, folded[lane])) == []
+
+
 def test_the_house_is_exchanged_between_steps(program, put, message, monkeypatch):
     one = program()
     put(one, message())
@@ -459,3 +491,69 @@ def test_what_is_sorted_already_is_read_before_a_cycle_closes(program, put, mess
         record = one.lanes._stepping.catch_up(lane, one.clock.now())
     assert len(record.charges) == 2
     assert counts(one) == (0, 2, 0)
+
+
+def test_no_cycle_closes_over_what_is_to_be_sorted_again(program, put, message, clock):
+    one = program()
+    put(one, message("C1", day="20260112"))
+    one.lanes.work()
+    put(one, message("C2", transaction="T2", day="20260112"))
+    one.lanes.sort()
+    one.store._write(lambda c: c.exec_driver_sql("UPDATE waiting SET captured = 3") and None)
+    again = program(store=one.store)
+    clock.forward(hours=15)
+    # Whoever sends comes upon the lane before the sorting has come upon the entry.
+    assert again.lanes.send() == 0
+    assert again.states() == []
+    assert again.store.counts().waiting == 0
+    again.lanes._sort_and_call()
+    assert again.states() == ["ready"]
+    (claim,) = again.store.load(again.store.lanes()[0]).claims
+    assert len(claim.claim.lines) == 2
+
+
+def test_somebody_whom_only_the_rules_now_in_force_find_gets_his_part(program, put, message):
+    one = program()
+    second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
+    put(one, message("C1") + second)
+    one.lanes.sort()
+    # As if by the rules of then the second thing had been of nobody.
+    one.store._write(lambda c: c.exec_driver_sql("DELETE FROM waiting WHERE parts = '1'") and None)
+    one.store._write(lambda c: c.exec_driver_sql("UPDATE waiting SET captured = 1") and None)
+    again = program(store=one.store)
+    by_the_queue(again)
+    assert counts(again) == (0, 1, 0)
+    assert [len(again.store.load(lane).charges) for lane in again.store.lanes()] == [1, 1]
+
+
+def test_what_one_house_read_no_other_steps(program, put, message, monkeypatch):
+    one = program()
+    put(one, message())
+    one.lanes.sort()
+    again = program(store=one.store)
+    inside, go_on = threading.Event(), threading.Event()
+    read, step, used = stepping.read, stepping.step, []
+
+    def slow(entry, rules, site):
+        inside.set()
+        assert go_on.wait(10)
+        return read(entry, rules, site)
+
+    def noting(record, readings, house, tick, **more):
+        used.append(house)
+        return step(record, readings, house, tick, **more)
+
+    monkeypatch.setattr(stepping, "read", slow)
+    monkeypatch.setattr(stepping, "step", noting)
+    before, other = again.lanes.house, replace(again.house)
+    working = threading.Thread(target=lambda: again.store.queue.drain(again.lanes._work_lane, workers=1))
+    working.start()
+    assert inside.wait(10)
+    exchanging = threading.Thread(target=lambda: setattr(again.lanes, "house", other))
+    exchanging.start()
+    exchanging.join(0.1)
+    go_on.set()
+    working.join(10)
+    exchanging.join(10)
+    assert used == [before]
+    assert again.lanes.house is other

@@ -19,6 +19,7 @@ import structlog
 
 from adapters.errors import BadSetup
 from adapters.model.listening import Listening, TlsFiles
+from adapters.payers import PayerClient
 from adapters.serve import logs, server
 from adapters.serve.http import create_app
 from adapters.serve.server import serve_all, serving
@@ -113,6 +114,25 @@ def test_a_message_goes_all_the_way_and_the_service_ends(program, payer, message
     assert json.loads(stream.getvalue().splitlines()[-1])["event"] == "stopped"
     assert one.store.counts().unread == 0
     assert threading.active_count() < 12
+
+
+def test_a_wait_for_a_payer_does_not_hold_up_the_end(program, payer, message, stream):
+    """The payer asked for half a minute of patience; what it did not take leaves after the next start."""
+    stub, base = payer('[[rule]]\nverb = "throttle"\nretry_after = 30\n')
+    one = program(base, payers=PayerClient())
+
+    def act(mllp, _web, _health):
+        assert b"MSA|AA|C1" in send(mllp, message("C1"))
+        for _ in range(500):
+            if stub.requests:
+                return time.monotonic()
+            time.sleep(0.01)
+        return None
+
+    [called] = run(one, act)
+    assert time.monotonic() - called < 15
+    assert one.states() == ["ready"]
+    assert len(stub.requests) == 1
 
 
 def test_only_the_roles_asked_for_run(program, stream, message):

@@ -216,7 +216,7 @@ def test_a_store_that_is_damaged_gives_no_backup(database, open_file: Open, tmp_
 def test_an_older_schema_is_brought_up(kept, tmp_path, keys: KeyRing, make) -> None:
     """As the program before the seals would have left it; there was no head then."""
     raw = sqlite3.connect(kept, isolation_level=None)
-    later = ("waiting", "runnable", "sealed_entries", "seals")
+    later = ("entry_lanes", "unions", "used_once", "waiting", "runnable", "sealed_entries", "seals")
     raw.executescript(";".join(f"DROP TABLE {table}" for table in later))
     raw.execute("UPDATE alembic_version SET version_num = '0001'")
     raw.close()

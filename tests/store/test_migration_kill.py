@@ -18,7 +18,7 @@ from alembic.config import Config
 import adapters.store.migrations
 from adapters.errors import BadSetup
 from adapters.model.people import Identifier, PersonHint
-from adapters.store import KeyRing, SqlStore, migrate, migration, open_store, sqlite
+from adapters.store import KeyRing, SqlStore, migrate, migration, open_store, schema, sqlite
 
 # Counts the statements of an upgrade and dies, as by kill -9, right before or after the one of its number; 0 is the
 # COMMIT. A child for each number; the last child lives, because there is no such statement.
@@ -91,12 +91,18 @@ def old(tmp_path: pathlib.Path, keys: KeyRing, make: SimpleNamespace) -> pathlib
     writer = sqlite.open_writer(url)
     with writer.connect() as connection, connection.begin():
         connection.exec_driver_sql("INSERT INTO meta VALUES ('key-ring', ?)", (keys.blind("key ring"),))
+        # Today's program fills it, and asks these; the store of then had none.
+        schema.metadata.create_all(connection, tables=[schema.unions, schema.entry_lanes])
     with SqlStore(url, writer, keys, SimpleNamespace(now=lambda: make.NOW)) as store:
         for n in range(5):
             store.receive(make.receipt(b"MSH|%d" % n, control=str(n)))
         person = store.person(PersonHint((Identifier("mrn", "1"),)), "aria")
         before = store.load(person)
         store.save(before, make.course(person, 3, before.identifiers), tick=make.NOW)
+    raw = sqlite3.connect(path)
+    for table in ("entry_lanes", "unions"):
+        raw.execute(f"DROP TABLE {table}")
+    raw.close()
     return path
 
 
@@ -104,7 +110,7 @@ def content(path: pathlib.Path) -> dict[str, list[tuple[object, ...]]]:
     """Every row of every table that the first schema has, but the version."""
     raw = sqlite3.connect(path)
     names = [n for (n,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
-    new = ("alembic_version", "seals", "sealed_entries", "waiting", "runnable")
+    new = ("alembic_version", "seals", "sealed_entries", "waiting", "runnable", "used_once", "unions", "entry_lanes")
     found = {name: raw.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names if name not in new}  # noqa: S608  # our own names
     raw.close()
     return found
@@ -139,7 +145,7 @@ def killed(source: str, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
 def test_an_older_store_is_refused_and_told_what_to_do(old: pathlib.Path, keys: KeyRing, make) -> None:
     before = old.read_bytes()
     for create in (False, True):
-        with pytest.raises(BadSetup, match=r"schema 0001, this program needs 0003.*`oncoclaims migrate`"):
+        with pytest.raises(BadSetup, match=r"schema 0001, this program needs 0005.*`oncoclaims migrate`"):
             open_store(f"sqlite:///{old}", keys, create=create)
     assert content(old)["journal"]
     assert old.read_bytes() == before

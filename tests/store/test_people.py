@@ -112,3 +112,22 @@ def test_an_identifier_learned_during_a_step_is_kept(store: SqlStore, make: Simp
     store.save(before, after, tick=make.NOW)
     assert store.load(person).identifiers == (MRN, SSN)
     assert store.load(person).charges == after.charges
+
+
+def test_who_is_meant_can_be_asked_without_a_word_on_file(store: SqlStore) -> None:
+    one, other = store.person(PersonHint((MRN,), "Patient/1"), "epic"), store.person(PersonHint((SSN,)), "epic")
+    for hint, lane in (
+        (PersonHint((MRN,)), one),
+        (PersonHint((VISIT, SSN)), other),
+        (PersonHint((MRN, SSN)), one),
+        (PersonHint(reference="Patient/1"), one),
+        (PersonHint((SSN,), "Patient/1"), other),
+        (PersonHint((VISIT,), "Patient/1"), one),
+        (PersonHint((VISIT,)), ""),
+        (PersonHint(reference="Patient/2"), ""),
+    ):
+        assert store.lane_of(hint, "epic") == lane
+    assert store.lane_of(PersonHint(reference="Patient/1"), "other") == ""
+    assert store.load(one).identifiers == (MRN,)
+    assert store.person(PersonHint(reference="Patient/1"), "epic") == one
+    assert len(store.lanes()) == 2

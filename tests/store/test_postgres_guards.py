@@ -213,7 +213,12 @@ def test_no_role_changes_or_deletes_what_is_only_added_to(as_role, role: str, ta
 
 
 _MAY = {
-    roles.INTAKE: {"journal": {"INSERT"}, "queue": {"INSERT"}, "meta": {"SELECT"}},
+    roles.INTAKE: {
+        "journal": {"INSERT"},
+        "queue": {"INSERT"},
+        "meta": {"SELECT"},
+        "used_once": {"SELECT", "INSERT", "DELETE"},
+    },
     roles.POSTER: {t: {"SELECT", "INSERT"} for t in ("entries", "entry_lines")} | {"meta": {"SELECT"}},
     roles.AUDITOR: {table: {"SELECT"} for table in TABLES},
     "nobody": {},

@@ -20,7 +20,7 @@ from adapters.store.records import same
 
 def fresh(store: SqlStore, person: str) -> PersonRecord:
     """The record read from its rows, past what the store keeps in memory."""
-    store._records.clear()
+    store._memory.forget()
     return store.load(person)
 
 

@@ -12,7 +12,7 @@ from adapters.model.record import PersonRecord, Reading, Tick
 from adapters.model.site import Feed
 from adapters.model.work import WorkItem, open_item
 from adapters.pipeline.step import step
-from adapters.work import CLAIM_INVALID, MERGE_WAITING, of_holds, settle
+from adapters.work import CLAIM_INVALID, MERGE_WAITING, Standing, decided, of_holds, settle
 from tests.model.clinic import fraction, house, rules, screened
 
 NOW = datetime(2026, 1, 5, 20, tzinfo=UTC)
@@ -70,10 +70,13 @@ def test_an_open_item_says_what_is_so_now_and_keeps_whose_it_is() -> None:
     assert (fresh.assigned, fresh.amount, fresh.detail, fresh.opened) == ("kim", 99, "other", NOW)
 
 
-def test_what_a_person_closed_stays_closed() -> None:
+def test_what_a_person_closed_is_left_to_the_decision_unless_it_is_gone_by_itself() -> None:
     (item,) = items()
-    done = replace(item, closed=NOW, closed_why="written off")
+    done = replace(item, closed=NOW, closed_why="written off", closed_by="kim")
     assert settle((done,), (item,), LATER) == (done,)
+    (gone,) = settle((done,), (), LATER)
+    assert (gone.closed, gone.closed_why, gone.closed_by) == (LATER, "settled", "")
+    assert decided((done,), (), Standing(), LATER) == (replace(item, opened=LATER),), "nobody stands by it"
 
 
 def test_items_of_other_kinds_and_of_invalid_claims_are_left_alone() -> None:
@@ -161,10 +164,14 @@ def test_an_account_merge_or_a_link_already_known_waits_for_nobody() -> None:
     assert opened(told(known, MRG, sent="20260106080000", message="m1", kind="ADT^A40"), MERGE_WAITING) == []
 
 
-def test_a_dose_is_skipped_by_name_until_a_rule_charges_it() -> None:
+def test_a_dose_waits_for_its_route_what_was_swallowed_owes_nothing_and_a_refused_one_is_skipped() -> None:
     dose = "RXA|0|1|20260105091500|20260105100000|00006-3026-02^x^NDC|200|mg{more}"
     record = told(PersonRecord("p1"), dose.format(more=""), sent="20260106080000", message="m1", kind="RAS^O17")
-    assert [skip.reason for skip in record.skips] == ["not-charged-yet"]
+    assert [hold.code for hold in record.holds] == ["documentation-missing"]
+    assert [item.code for item in record.work] == ["documentation-missing"]
+    swallowed = dose.format(more="") + "\rRXR|PO"
+    record = told(PersonRecord("p1"), swallowed, sent="20260106080000", message="m1", kind="RAS^O17")
+    assert ([skip.reason for skip in record.skips], record.holds, record.work) == (["no-needle"], (), ())
     refused = dose.format(more="|" * 13 + "RE")
     record = told(PersonRecord("p1"), refused, sent="20260106080000", message="m1", kind="RAS^O17")
     assert [skip.reason for skip in record.skips] == ["not-done"]

@@ -7,7 +7,8 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.store import journal
+from adapters.model.people import PersonHint
+from adapters.store import journal, people
 from adapters.store.dialect import StoreQueue
 from adapters.store.keys import KeyRing
 from adapters.store.lanes import waiting
@@ -62,6 +63,10 @@ class LaneRows(Protocol):
     def waiting(self, person: str) -> tuple[Share, ...]:
         """All that waits in a lane, in the order of the journal."""
         return self._read(lambda c: waiting.of_person(c, person))
+
+    def lane_of(self, hint: PersonHint, feed: str) -> str:
+        """The lane of the person so named now, with nothing written; empty where nobody on file is named so."""
+        return self._read(lambda c: people.named(c, hint, feed, self._keys))
 
     def not_taken(self, entries: Iterable[str]) -> frozenset[str]:
         """Those of the entries that are neither taken nor parked."""

@@ -7,6 +7,7 @@ workers is told by the record's revision (`Stale`).
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -37,6 +38,7 @@ T = TypeVar("T")
 Ask = Callable[[Callable[[Connection], Any]], Any]
 """Runs a function inside a transaction of the store and gives its result; raises `StoreDown`."""
 
+_LOG: Final = logging.getLogger(__name__)
 _POLL: Final = 1.0
 """Seconds after which an idle worker looks by itself: a second process may have put a lane."""
 FIRST_DELAY: Final = 1.0
@@ -142,12 +144,23 @@ class LaneThreads:
     # The threads
 
     def _start(self, body: Callable[[], None], workers: int) -> None:
-        threads = [threading.Thread(target=body, name=f"lane-{n}") for n in range(1, workers)]
+        """Run it in so many threads and wait for all of them; raises what one of them raised, when all have ended."""
+        raised: list[BaseException] = []
+
+        def kept() -> None:
+            try:
+                body()
+            except BaseException as error:  # noqa: BLE001  # told by the thread that asked for the work
+                raised.append(error)
+
+        threads = [threading.Thread(target=kept, name=f"lane-{n}") for n in range(1, workers)]
         for thread in threads:
             thread.start()
-        body()
+        kept()
         for thread in threads:
             thread.join()
+        if raised:
+            raise raised[0]
 
     def _go_on(self, work: Callable[[str], None], stopped: Callable[[], bool]) -> None:
         looked = 0.0
@@ -160,6 +173,9 @@ class LaneThreads:
                     looked = time.monotonic()
                 found = self._next()
             except StoreDown:
+                found = None
+            except Exception:  # noqa: BLE001  # a worker that dies in silence leaves the lanes to nobody
+                _LOG.exception("a worker of the lanes cannot look for one, and looks again")
                 found = None
             if found is None:
                 self._pause(seen, stopped)

@@ -27,7 +27,8 @@ class Share:
     parts: tuple[int, ...] = ()
     """Which of the things captured from the entry are of this person; none for news of a claim."""
     captured: int = 0
-    """How many things were captured in all: other rules may capture others, and then the entry is sorted again."""
+    """How many things were captured of persons in all: other rules may capture others, or others', and then the entry is
+    sorted again."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,41 @@
+"""Our keys for signing in at payers (SMART Backend Services): make one, publish the public parts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from adapters.cli.options import Mappings, SiteFile, refuse, settings
+from adapters.payers import published, write_new
+from adapters.settings import rules_of, site_of
+
+keys_app = typer.Typer(no_args_is_help=True, help="Keys for signing in at payers.")
+
+
+@keys_app.command("new")
+def new(
+    file: Annotated[Path, typer.Argument(help="The file to make; it must not be there yet.")],
+    algorithm: Annotated[Literal["RS384", "ES384"], typer.Option("--algorithm", help="RS384 or ES384.")] = "ES384",
+) -> None:
+    """Make a private key (0600). To change keys: add it as the last of a login's `keys`, publish, wait until the payer
+    knows it, then make it the first."""
+    typer.echo(f"{file}: {algorithm} key {write_new(file, algorithm).id}")
+
+
+@keys_app.command("jwks")
+def jwks(
+    payer: Annotated[str, typer.Argument(help="Payer of the site file; all of them if not said.")] = "",
+    site: SiteFile = None,
+    mappings: Mappings = None,
+) -> None:
+    """Print the JWKS that payers are to know us by: public parts only, as a file to publish at an https address."""
+    said = settings(site=site, mappings=mappings)
+    found = site_of(said.site, rules_of(said.mappings))
+    chosen = [p for p in found.payers if not payer or p.id == payer]
+    logins = [p.endpoint.login for p in chosen if p.endpoint.login is not None]
+    if not logins:
+        raise refuse((f"the site file says no login of {payer or 'any payer'}",))
+    typer.echo(json.dumps(published(logins), indent=2))

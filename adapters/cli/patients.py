@@ -1,0 +1,207 @@
+"""What goes to people outside: `statement`, `appeal`, `packet`, `chain`; and `void`, which cancels a claim at its payer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from adapters.cli.deciding import By, Reason, decide
+from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.context import demographics
+from adapters.files import show
+from adapters.letters import appeal as drafted
+from adapters.letters import history
+from adapters.letters import packet as gathered
+from adapters.letters import statement as stated
+from adapters.model import money
+from adapters.model.claim import ClaimState
+from adapters.model.decision import Decision, Verb, saying
+from adapters.model.people import PersonHint
+from adapters.model.record import PersonRecord
+from adapters.pipeline.patients import account_now
+from adapters.wiring import Wired
+
+REASONS = ("duplicate", "person", "provider", "other")
+"""Why a claim is cancelled: sent twice, for the wrong person, by the wrong provider, or another reason."""
+CONTACT = "statement.contact"
+
+Claim = Annotated[str, typer.Argument(help="Id of the claim (`claims`).")]
+
+
+def _found(wired: Wired, id: str) -> PersonRecord:
+    """The record that has the claim; refuses where none has."""
+    for record in _records(wired):
+        if record.claim(id) is not None:
+            return record
+    raise refuse((f"no claim has the id {id}",))
+
+
+def _records(wired: Wired) -> Iterator[PersonRecord]:
+    for lane in wired.store.lanes():
+        record = wired.store.load(lane)
+        if not record.root:
+            yield record
+
+
+def statement(
+    id: Annotated[str, typer.Argument(help="A person (lane or identifier), or a claim.")],
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """The patient's statement as text: what was done, what insurance paid, what is due and why, how to ask for help.
+
+    It asks for nothing that a payer has not decided. Exit 1 where nobody or several are named so.
+    """
+    with open_program(store, site, mappings, now, keys) as wired:
+        named = [
+            record
+            for record in _records(wired)
+            if id in record.lanes or record.claim(id) is not None or any(i.value == id for i in record.identifiers)
+        ]
+        if len(named) != 1:
+            raise refuse(
+                ("several persons are named so: name a lane or a claim" if named else f"nobody is named {id}",)
+            )
+        record = named[0]
+        claim = record.claim(id)
+        context = [event for event in record.events if event.kind == "patient"]
+        found = stated(
+            record,
+            account_now(record, wired.house),
+            demographics(context),
+            wired.rules,
+            sender=wired.site.name,
+            contact=wired.rules.option(CONTACT, wired.site.options) or "",
+            on=wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date(),
+            claim=(claim.claim.follows or claim.claim.id) if claim else "",
+        )
+    if as_json:
+        row = asdict(found)
+        due = None if found.due is None else money.text(found.due)
+        rows = [
+            {**r, **{k: money.text(r[k]) for k in ("charged", "insurance", "reduced", "refused", "yours")}}
+            for r in row["rows"]
+        ]
+        show.json_lines(
+            [
+                {
+                    "due": due,
+                    "paid": money.text(found.paid),
+                    "credit": money.text(found.credit),
+                    "rows": rows,
+                    "reasons": [{"why": words, "amount": money.text(amount)} for words, amount in found.reasons],
+                    "waiting": [{"from": day, "total": money.text(total)} for day, total in found.waiting],
+                }
+            ]
+        )
+        return
+    typer.echo(found.text, nl=False)
+
+
+def appeal(
+    claim: Claim,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """The letter of an appeal against a claim's open denials, drafted from what is on file, with what it still lacks."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        record = _found(wired, claim)
+        today = wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
+        who = demographics([event for event in record.events if event.kind == "patient"])
+        found = drafted(record, claim, who, wired.rules, on=today)
+    if found is None:
+        raise refuse((f"{claim}: no line of it is denied",))
+    text, missing = found
+    if as_json:
+        show.json_lines([{"claim": claim, "letter": text, "missing": list(missing)}])
+    else:
+        typer.echo(text, nl=False)
+
+
+def packet(
+    claim: Claim,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """What an auditor wants of a claim, by reference, and what is not there."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        found = gathered(_found(wired, claim), claim)
+    if found is None:
+        raise refuse((f"no claim has the id {claim}",))
+    if as_json:
+        show.json_lines([asdict(found)])
+        return
+    rows = [("" if r.line is None else r.line, r.what, r.where) for r in found.references]
+    show.table(f"Packet of claim {claim}", ("line", "what", "where it was read"), rows)
+    for gap in found.gaps:
+        typer.echo(f"missing: {gap}")
+
+
+def chain(
+    claim: Claim,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """A claim end to end: its versions, the claims to later payers, and every answer, with what each version changed."""
+    with open_program(store, site, mappings, now, keys) as wired:
+        found = history(_found(wired, claim), claim)
+    steps = found.steps if found else ()
+    if as_json:
+        show.json_lines([{**asdict(step), "total": money.text(step.total)} for step in steps])
+        return
+    columns = ("on", "what", "payer", "amount $", "state", "payer's number", "changed", "id")
+    show.table(
+        "Claim end to end",
+        columns,
+        [(s.on, s.what, s.payer, money.text(s.total), s.state, s.number, "; ".join(s.differs), s.claim) for s in steps],
+        right=("amount $",),
+    )
+
+
+def void(
+    claim: Claim,
+    by: By,
+    why: Reason,
+    reason: Annotated[str, typer.Option("--reason", help=f"One of {', '.join(REASONS)}.")] = "duplicate",
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Cancel an adjudicated claim at its payer: its lines are not billed again, and what was paid is to be given back."""
+    if reason not in REASONS:
+        raise typer.BadParameter(f"one of {', '.join(REASONS)}")
+    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+        record = _found(wired, claim)
+        on_file = record.claim(claim)
+        if on_file is None or on_file.state is not ClaimState.COMPLETE or on_file.claim.frequency == "8":
+            raise refuse((f"{claim}: only a claim that the payer has decided can be cancelled",))
+        if not on_file.payer_claim_number:
+            raise refuse((f"{claim}: the payer has given it no number to cancel it by",))
+        one = saying(Verb.VOID, mark=claim, reason=reason)
+        made = Decision(
+            by, why, wired.clock.now(), (one,), PersonHint(lane=record.person), by in wired.site.supervisors
+        )
+        entry = decide(wired, made)
+    typer.echo(f"decision {entry}: void; the cancel goes out as any claim does")

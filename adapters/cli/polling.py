@@ -1,0 +1,114 @@
+"""Asking EHRs: `poll --ehr`, and `subscribe`, which has them tell us of news."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
+from adapters.ehr import EhrClient
+from adapters.ehr.subscribing import subscribe as subscribe_at
+from adapters.ehr.subscribing import unsubscribe
+from adapters.errors import BadSetup
+from adapters.files import show
+from adapters.model.ehr import Ehr
+from adapters.model.site import Site
+from adapters.serve.asking import Asking
+from adapters.serve.lanes import Lanes
+from adapters.settings import rules_of, site_of
+from adapters.wiring import SystemClock, Wired
+
+EVERY: str = "all"
+"""What `--ehr` says for all EHRs of the site."""
+
+
+def ask_ehrs(wired: Wired, lanes: Lanes, names: list[str], *, as_json: bool) -> tuple[str, ...]:
+    """Ask EHRs for what changed until nothing more waits there, and work what came; prints a line each.
+
+    `names` are feeds, or `all`. Gives what went wrong. Raises `BadSetup` for a feed that has no EHR.
+    """
+    problems: list[str] = []
+    rows: list[dict[str, object]] = []
+    with EhrClient() as client:
+        asking = Asking(wired, client)
+        for ehr in _asked(wired.site, names):
+            row: dict[str, object] = {"feed": ehr.feed, "taken": 0, "repeated": 0, "pages": 0}
+            while True:
+                done = asking.once(ehr)
+                if done is None:
+                    problems.append(f"{ehr.feed}: another process is asking this EHR now")
+                    break
+                row |= {k: int(str(row[k])) + getattr(done, k) for k in ("taken", "repeated", "pages")}
+                problems += [f"{ehr.feed}: {trouble.kind}: {trouble.code}" for trouble in done.troubles]
+                if not done.more or done.troubles:
+                    break
+            rows.append(row)
+    lanes.work()
+    if as_json:
+        show.json_lines(rows)
+    else:
+        show.table(
+            "EHRs",
+            ("feed", "taken", "repeated", "pages"),
+            [list(r.values()) for r in rows],
+            right=("taken", "repeated", "pages"),
+        )
+    return tuple(problems)
+
+
+def _asked(site: Site, names: list[str]) -> list[Ehr]:
+    if EVERY in names:
+        return list(site.ehrs)
+    if unknown := [name for name in names if site.ehr(name) is None]:
+        raise BadSetup(tuple(f"the site has no EHR for the feed {name!r}" for name in unknown))
+    return [ehr for ehr in site.ehrs if ehr.feed in names]
+
+
+def subscribe(
+    feeds: Annotated[list[str], typer.Argument(help="Feeds whose EHRs are to tell us of news, or `all`.")],
+    delete: Annotated[bool, typer.Option("--delete", help="Take our Subscriptions back.")] = False,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+) -> None:
+    """Make our Subscriptions at EHRs, renew those that are there, or take them back."""
+    said = settings(store, site, mappings)
+    rows: list[dict[str, object]] = []
+    with EhrClient() as client:
+        for ehr in _asked(site_of(said.site, rules_of(said.mappings)), feeds):
+            done = unsubscribe(ehr, client) if delete else subscribe_at(ehr, client, SystemClock().now())
+            rows += [{"feed": ehr.feed, "type": one.kind, "done": one.done, "problem": one.problem} for one in done]
+    if as_json:
+        show.json_lines(rows)
+    else:
+        show.table("Subscriptions", ("feed", "type", "done", "problem"), [list(row.values()) for row in rows])
+    if problems := tuple(
+        f"{row['feed']}: {row['type'] or 'Subscription'}: {row['problem']}" for row in rows if row["problem"]
+    ):
+        raise refuse(problems)
+
+
+def poll(
+    ehr: Annotated[
+        list[str] | None, typer.Option("--ehr", help="Ask the EHR of this feed (or `all`) for what changed.")
+    ] = None,
+    as_json: Json = False,
+    store: Store = None,
+    site: SiteFile = None,
+    mappings: Mappings = None,
+    now: Now = None,
+    keys: Keys = None,
+) -> None:
+    """Ask payers for pended answers that are due; with --ehr ask EHRs for what changed instead."""
+    from adapters.cli.running import lanes_of
+
+    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+        lanes = lanes_of(wired)
+        if ehr:
+            if problems := ask_ehrs(wired, lanes, ehr, as_json=as_json):
+                raise refuse(problems)
+            return
+        lanes.work()
+        lanes.poll(wired.clock.now())

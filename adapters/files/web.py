@@ -1,0 +1,56 @@
+"""The part of the site file that says how FHIR and HL7 over HTTP come in beyond this machine: `[web]`, `[[clients]]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from adapters.model.listening import TlsFiles
+from adapters.model.web import Client, WebListening
+from adapters.smart.scopes import scope
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Tls(_Part):
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    ca: str = ""
+
+
+class WebPart(_Part):
+    """The `[web]` part; see `model.web.WebListening`."""
+
+    base_url: str
+    tls: _Tls
+    host: str = "127.0.0.1"
+    port: int = Field(default=8443, ge=0, le=65535)
+    networks: tuple[str, ...] = ()
+
+    def listening(self, folder: Path) -> WebListening:
+        """The listener, its files by their paths from the folder that the site file lies in."""
+        certificate, key, ca = (str(folder / name) if name else "" for name in self.tls.model_dump().values())
+        return WebListening(self.base_url, TlsFiles(certificate, key, ca), self.host, self.port, self.networks)
+
+
+def _scope(text: str) -> str:
+    if scope(text) is None:
+        raise ValueError("no scope of a system, as system/Procedure.c, system/*.write or hl7v2.write")
+    return text
+
+
+class ClientPart(_Part):
+    """A `[[clients]]` entry; see `model.web.Client`."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,99}$")
+    feed: str
+    jwks: str = Field(min_length=1)
+    scopes: tuple[Annotated[str, AfterValidator(_scope)], ...] = Field(min_length=1)
+
+    def client(self, folder: Path) -> Client:
+        """The client, its keys by their path from the folder that the site file lies in."""
+        return Client(self.id, self.feed, str(folder / self.jwks), self.scopes)

@@ -1,0 +1,107 @@
+"""Answers that cannot be posted, set aside whole as work items, and closed again when the very answer is posted after all."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from adapters.model import money
+from adapters.model.claim import Claim, ClaimOnFile
+from adapters.model.money import Cents
+from adapters.model.record import PersonRecord, Tick
+from adapters.model.remittance import Remittance, Unread
+from adapters.model.work import WorkItem, item_id, open_item
+from adapters.posting import UNBALANCED, UNMATCHED, Mismatch, mismatches, reversed_by
+
+_ANSWER: Final = " [answer "
+"""How the detail of an item names the journal entry of its answer."""
+
+
+def about_answer(item: WorkItem) -> str:
+    """The journal entry of the answer that an item is about; empty where it is about none."""
+    if item.kind not in (UNMATCHED, UNBALANCED):
+        return ""
+    _, found, entry = item.detail.partition(_ANSWER)
+    return entry.rstrip("]") if found else item.about
+
+
+def unread(on_file: ClaimOnFile, answer: Unread, person: str, tick: Tick) -> WorkItem:
+    """The item of an answer that could not be read."""
+    return open_item(
+        "unmatched-response",
+        "unreadable",
+        on_file.claim.id,
+        category="posting",
+        action="ask the payer for the answer again",
+        opened=tick.now,
+        amount=on_file.claim.total,
+        person=person,
+        detail="; ".join(answer.reasons),
+    )
+
+
+def told_of(wrong: Mismatch) -> str:
+    """A mismatch in words: where, what, by how much."""
+    said = wrong.reason if wrong.line is None else f"line {wrong.line}: {wrong.reason}"
+    return f"{said} (by {money.text(wrong.amount)})" if wrong.amount else said
+
+
+def unparked(record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, tick: Tick) -> PersonRecord:
+    """The record with the items about this very answer closed: it is posted now, or is posted already."""
+    ids = {item_id(kind, f"{on_file.claim.id}|{answer.id}", kind) for kind in (UNMATCHED, UNBALANCED)}
+    work = tuple(
+        replace(item, closed=tick.now, closed_why="settled") if item.id in ids and item.closed is None else item
+        for item in record.work
+    )
+    return replace(record, work=work)
+
+
+def misfit(
+    on_file: ClaimOnFile,
+    answer: Remittance,
+    code: str,
+    reasons: str,
+    record: PersonRecord,
+    tick: Tick,
+    out: Cents = 0,
+) -> WorkItem:
+    """The answer set aside whole: with by how much it is out, or with what it would have paid."""
+    amount = out if code == UNBALANCED else abs(answer.paid or 0)
+    return open_item(
+        code,
+        code,
+        on_file.claim.id,
+        category="posting",
+        action="repair-response" if code == UNBALANCED else "match",
+        opened=tick.now,
+        amount=amount or on_file.claim.total,
+        person=record.person,
+        detail=f"{reasons}{_ANSWER}{answer.message}]" if answer.message else reasons,
+        which=answer.id,
+    )
+
+
+def against(claim: Claim, answer: Remittance, record: PersonRecord) -> tuple[Mismatch, ...]:
+    """Every reason against posting an answer to a claim of the record; empty where there is none."""
+    # One to whom the claim was sent on knows the person by a number of its own.
+    wrong = list(mismatches(claim, replace(answer, patient="") if answer.payer else answer))
+    mine = replace(answer, claim=claim.id)
+    if answer.reversal and not wrong and reversed_by(mine, record.remittances) is None:
+        wrong.append(Mismatch(UNMATCHED, "it takes back what was never posted", amount=abs(answer.paid or 0)))
+    if answer.payer and claim.sequence == 1 and not any(r.claim == claim.id for r in record.remittances):
+        wrong.append(Mismatch(UNMATCHED, "another payer answers, and the claim's own has not"))
+    return tuple(wrong)
+
+
+def unmatched(entry: str, amount: Cents, why: str, tick: Tick) -> WorkItem:
+    """The item of an answer that is for no claim of ours: parked whole until a person says whose it is."""
+    return open_item(
+        UNMATCHED,
+        UNMATCHED,
+        entry,
+        category="posting",
+        action="match",
+        opened=tick.now,
+        amount=amount,
+        detail=why,
+    )

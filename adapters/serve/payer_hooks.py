@@ -1,0 +1,123 @@
+"""Where payers tell us of answers: `/hooks/payers/PAYER`, for payers with a `hook_secret_file` in their endpoint.
+
+An answer that nobody asked for (a payment taken back months later) is learnt by this way alone: a claim that is decided
+is not asked about any more. R4 rest-hooks with a payload (`POST`, or `PUT` at `Type/id` behind the address) and topic-based
+notifications, whose resources come with them or are fetched from the payer. What they bring is on file before they are
+answered, and is posted like answers that come by any other door (`pipeline.remitting`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from adapters.ehr.client import secret_of
+from adapters.errors import BadSetup, StoreDown
+from adapters.fhir import wire
+from adapters.fhir.notification import Notice, read_notice
+from adapters.fhir.payment import is_delivery
+from adapters.fhir.problem import Problem, Refused
+from adapters.fhir.tree import Node
+from adapters.model.site import Payer
+from adapters.pipeline.receive import Intake
+from adapters.pipeline.remitting import remittance_receipt
+from adapters.serve import metrics
+from adapters.serve.hooks import SHORTEST, bears
+from adapters.serve.intake import Reception
+from adapters.serve.wired import Wired
+
+_SILENT: Final = frozenset({"handshake", "heartbeat", "query-status"})
+_TYPES: Final = ("ClaimResponse", "PaymentReconciliation")
+
+
+def router(
+    wired: Wired,
+    reception: Reception,
+    body_of: Callable[[Request], Awaitable[bytes]],
+    refuse: Callable[[int, Problem], Exception],
+) -> APIRouter:
+    """The routes; they must be included before those of `serve.hooks`. Raises `BadSetup` where a secret cannot be read."""
+    made = APIRouter()
+    hooked = {payer.id: payer for payer in wired.site.payers if payer.endpoint.hook_secret_file}
+    secrets: Mapping[str, str] = {id: secret_of(one.endpoint.hook_secret_file) for id, one in hooked.items()}
+    if short := [id for id, secret in secrets.items() if len(secret) < SHORTEST]:
+        raise BadSetup(tuple(f"payers.{id}: the hook's secret has less than {SHORTEST} characters" for id in short))
+    if hooked and any(ehr.feed == "payers" and ehr.hook_secret_file for ehr in wired.site.ehrs):
+        raise BadSetup(("ehrs.payers: the hooks of payers are at this address; give the feed another name",))
+
+    @made.post("/hooks/payers/{id}")
+    @made.put("/hooks/payers/{id}/{kind}/{name}")
+    @made.post("/hooks/payers/{id}/{kind}/{name}")
+    async def notified(id: str, request: Request) -> Response:
+        """A notification: an answer by itself, or a Bundle that holds or names answers."""
+        # A payer without a hook and a wrong secret are answered alike.
+        if not bears(request, secrets.get(id, "")) or id not in hooked:
+            metrics.REFUSED.labels("fhir", "login").inc()
+            raise refuse(401, Problem("login", "the notification bears no secret of this hook"))
+        notice = read_notice(await body_of(request))
+        if isinstance(notice, Refused):
+            metrics.REFUSED.labels("fhir", notice.problems[0].code).inc()
+            raise refuse(400, notice.problems[0])
+        metrics.TOLD.labels(id, notice.what).inc()
+        if notice.what in _SILENT:
+            return Response(status_code=200)
+        told = await asyncio.to_thread(_told, wired, hooked[id], notice)
+        if told is None:
+            # Not taken: the payer tells it again, as for an outage of ours.
+            raise refuse(503, Problem("not-found", "what the notification names cannot be fetched now"))
+        if not told:
+            raise refuse(400, Problem("business-rule", "the notification holds and names no answer to a claim"))
+        body = _body(told, hooked[id].endpoint.base_url.rstrip("/"))
+        receipt = remittance_receipt(body, id, wired.clock.now(), f"hook:{id}")
+        try:
+            await reception.take(Intake(receipt, None, b""), "fhir")
+        except StoreDown:
+            raise refuse(503, Problem("store-down", "the store is down; nothing was taken")) from None
+        return Response(status_code=200)
+
+    return made
+
+
+def _told(wired: Wired, payer: Payer, notice: Notice) -> tuple[wire.JsonObject, ...] | None:
+    """The answers and payments of a notification, those that it only names fetched; None where one cannot be had."""
+    held = [one for one in notice.content if is_delivery(one)]
+    ids = {f"{one['resourceType']}/{one.get('id', '')}" for one in held}
+    for reference in notice.named:
+        name = "/".join(reference.partition("/_history/")[0].split("/")[-2:])
+        if name in ids or not name.startswith(tuple(f"{kind}/" for kind in _TYPES)):
+            continue
+        body = wired.payers.read(payer, reference)
+        read = wire.resource(body) if body else None
+        if read is None or isinstance(read, Refused) or not is_delivery(read):
+            return None
+        held.append(read)
+    return (*held, *_claims(wired, payer, held))
+
+
+def _claims(wired: Wired, payer: Payer, held: Iterable[wire.JsonObject]) -> Iterator[wire.JsonObject]:
+    """The payer's Claims of answers that name them by the payer's reference alone: our name is in them. One that the
+    payer does not show is left out; its answer then waits for a person."""
+    asked: set[str] = set()
+    for answer in held:
+        request = Node(answer, "")["request"]
+        name = "/".join(request["reference"].text.partition("/_history/")[0].split("/")[-2:])
+        if request["identifier"]["value"].text or name in asked or not name.startswith("Claim/"):
+            continue
+        asked.add(name)
+        body = wired.payers.read(payer, name)
+        read = wire.resource(body) if body else None
+        if read is not None and not isinstance(read, Refused) and read["resourceType"] == "Claim":
+            yield read
+
+
+def _body(told: tuple[wire.JsonObject, ...], base: str) -> bytes:
+    """What is journalled: one answer as it is, several resources in a Bundle under the addresses that they have."""
+    if len(told) == 1:
+        return wire.dumps(told[0])
+    entries: list[wire.JsonValue] = [
+        {"fullUrl": f"{base}/{one['resourceType']}/{one.get('id', '')}", "resource": one} for one in told
+    ]
+    return wire.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
