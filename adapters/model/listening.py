@@ -61,15 +61,19 @@ class Listening:
 
     def admits(self, peer: str) -> bool:
         """Whether a peer of that address may connect at all, whatever it then shows."""
-        if not self.networks:
-            return True
-        try:
-            address = ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        mapped = getattr(address, "ipv4_mapped", None)
-        address = mapped or address
-        return address.is_loopback or any(address in ip_network(network) for network in self.networks)
+        return admitted(peer, self.networks)
+
+
+def admitted(peer: str, networks: Sequence[str]) -> bool:
+    """Whether an address lies in one of these CIDR blocks or on this machine; any does where there are none."""
+    if not networks:
+        return True
+    try:
+        address = ip_address(peer.partition("%")[0])
+    except ValueError:
+        return False
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address.is_loopback or any(address in ip_network(network) for network in networks)
 
 
 def listening_problems(listeners: Sequence[Listening], feeds: Sequence[Feed]) -> Iterator[str]:

@@ -9,7 +9,7 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from adapters.model.listening import TlsFiles
+from adapters.model.listening import TlsFiles, admitted
 
 if TYPE_CHECKING:
     from adapters.model.site import Feed
@@ -40,14 +40,7 @@ class WebListening:
 
     def admits(self, peer: str) -> bool:
         """Whether a peer of that address may connect at all, whatever it then shows."""
-        if not self.networks:
-            return True
-        try:
-            address = ip_address(peer.partition("%")[0])
-        except ValueError:
-            return False
-        address = getattr(address, "ipv4_mapped", None) or address
-        return address.is_loopback or any(address in ip_network(network) for network in self.networks)
+        return admitted(peer, self.networks)
 
 
 @dataclass(frozen=True, slots=True)
