@@ -160,7 +160,7 @@ def _entries(
         node = entry["resource"]
         kind = node["resourceType"].text
         if not kind:
-            name = _gone(entry)
+            name = deleted_name(entry)
             if name:
                 deleted.append(Deleted(name, entry, (entry["response"]["lastModified"], bundle["timestamp"])))
             else:
@@ -175,7 +175,7 @@ def _entries(
             yield Resource(node, kind, url, bundle["timestamp"], temporary=made, given=given)
 
 
-def _gone(entry: Node) -> str:
+def deleted_name(entry: Node) -> str:
     """What an entry says was deleted; empty where it says no such thing, or not of what."""
     if entry["request"]["method"].text != "DELETE":
         return ""

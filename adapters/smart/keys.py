@@ -117,7 +117,3 @@ def set_problems(found: KeySet, where: str) -> Iterator[str]:
     yield from (f"{where}: {problem}" for problem in found.problems)
     if not found.keys and not found.problems:
         yield f"{where}: holds no key, so its client may do nothing"
-
-
-KeySets = Mapping[str, KeySet]
-"""Key sets by the id of the client."""

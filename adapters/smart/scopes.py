@@ -12,7 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from adapters.fhir.wire import JsonObject, JsonValue
+from adapters.fhir.bundle import deleted_name
+from adapters.fhir.tree import Node
+from adapters.fhir.wire import JsonObject
 
 LETTERS: Final = "cruds"
 """Create, read, update, delete, search; always in this order."""
@@ -20,6 +22,7 @@ HL7V2: Final = "hl7v2.write"
 _WORDS: Final = {"read": "rs", "write": "cud", "*": "cruds"}
 _SCOPE: Final = re.compile(r"system/(\*|[A-Z][A-Za-z]{0,63})\.(c?r?u?d?s?|read|write|\*)")
 _LETTER_OF: Final = {"POST": "c", "PUT": "u", "PATCH": "u", "DELETE": "d", "GET": "r", "HEAD": "r"}
+_TOLD: Final = frozenset("cu")
 _ANY: Final = "*"
 _TYPE: Final = re.compile(r"[A-Za-z]+")
 
@@ -108,8 +111,11 @@ def of_request(method: str, path: str) -> Scope | None:
 def of_bundle(body: JsonObject) -> frozenset[Scope]:
     """What a Bundle needs: each entry by its method, or creation where it has none, of its resource and its address.
 
-    A Bundle inside a Bundle is looked through in the same way.
+    A Bundle inside a Bundle is looked through in the same way. What is no Bundle, and came to a Bundle's address all the
+    same, is one entry: a payer's answer is taken there too.
     """
+    if body.get("resourceType") != "Bundle":
+        return frozenset(_of_entry(Node({"resource": body}, "entry")))
     needed: set[Scope] = set()
     waiting: list[JsonObject] = [body]
     while waiting:
@@ -118,23 +124,30 @@ def of_bundle(body: JsonObject) -> frozenset[Scope]:
         for entry in entries if isinstance(entries, list) else []:
             if not isinstance(entry, dict):
                 continue
-            resource, request = entry.get("resource"), entry.get("request")
+            resource = entry.get("resource")
             if isinstance(resource, dict) and resource.get("resourceType") == "Bundle":
                 waiting.append(resource)
             else:
-                needed.update(_of_entry(resource, request if isinstance(request, dict) else {}))
+                needed.update(_of_entry(Node(entry, "entry")))
     return frozenset(needed)
 
 
-def _of_entry(resource: JsonValue, request: JsonObject) -> Iterable[Scope]:
-    method, url = request.get("method"), request.get("url")
-    letter = _LETTER_OF.get(method, "c") if isinstance(method, str) else "c"
-    kind = resource.get("resourceType") if isinstance(resource, dict) else None
-    named = _TYPE.match(url) if isinstance(url, str) else None
-    for one in (kind, named[0] if named else None):
-        # A type that is none is allowed to those alone who are allowed everything.
+def _of_entry(entry: Node) -> Iterable[Scope]:
+    method, url = entry["request"]["method"].text, entry["request"]["url"].text
+    kind = entry["resource"].object.get("resourceType")
+    letters = {_LETTER_OF.get(method, "c")}
+    if kind and not letters & _TOLD:
+        letters.add("c")  # a resource is taken as told, whatever method stands beside it
+    named = _TYPE.match(url)
+    # A type that is none is allowed to those alone who are allowed everything.
+    for one in (kind, named[0] if named else None, _type_of(deleted_name(entry))):
         if one:
-            yield Scope(one if isinstance(one, str) and _is_type(one) else _ANY, frozenset(letter))
+            yield Scope(one if isinstance(one, str) and _is_type(one) else _ANY, frozenset(letters))
+
+
+def _type_of(name: str) -> str:
+    """The type in `Type/id` or `Type?system|value`."""
+    return name.partition("?")[0].partition("/")[0]
 
 
 def _is_type(name: str) -> bool:

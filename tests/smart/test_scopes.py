@@ -151,11 +151,25 @@ def entry(kind: str | None, method: str | None = None, url: str | None = None) -
         ([entry("Procedure", "POST", "Patient")], {"system/Procedure.c", "system/Patient.c"}),
         ([entry("procedure", "POST", "Patient")], {"system/*.c", "system/Patient.c"}),
         ([{"resource": {"resourceType": "Bundle", "entry": [entry("Claim", "POST")]}}], {"system/Claim.c"}),
+        # What is read of an entry is needed, whatever method stands beside it and wherever its name does.
+        ([entry("Procedure", "GET", "Procedure/1")], {"system/Procedure.cr"}),
+        ([entry("Procedure", "DELETE", "Procedure/1")], {"system/Procedure.cd"}),
+        ([{"fullUrl": "https://x/fhir/Patient/1", "request": {"method": "DELETE"}}], {"system/Patient.d"}),
+        ([entry(None, "DELETE", "/Patient/1")], {"system/Patient.d"}),
+        ([entry(None, "DELETE", " Patient/1")], {"system/Patient.d"}),
+        (
+            [{**entry(None, "DELETE", "Procedure"), "fullUrl": "https://x/fhir/Patient/1"}],
+            {"system/Procedure.d", "system/Patient.d"},
+        ),
         ([7, None, {}, {"resource": []}, {"resource": {"resourceType": 3}}], {"system/*.c"}),
     ],
 )
 def test_what_a_bundle_needs(entries: list[object], needed: set[str]) -> None:
     assert {str(found) for found in of_bundle({"resourceType": "Bundle", "entry": entries})} == needed  # type: ignore[dict-item]
+
+
+def test_what_is_no_bundle_needs_what_it_is() -> None:
+    assert {str(found) for found in of_bundle({"resourceType": "ClaimResponse"})} == {"system/ClaimResponse.c"}
 
 
 def test_a_bundle_of_nothing_needs_nothing() -> None:
