@@ -28,6 +28,7 @@ from adapters.model.union import shares, united
 from adapters.model.work import WorkItem, item_id, open_item
 from adapters.pipeline.life import UNSENT
 from adapters.pipeline.step import House, step
+from adapters.posting.patient import PAYMENT, cause_of_paid
 
 Group = tuple[str, ...]
 """The lanes of one person, the root first."""
@@ -260,9 +261,12 @@ class _Owners:
     of_message: dict[str, Group]
     of_charge: dict[str, Group]
     of_claim: dict[str, Group]
+    of_payment: dict[str, Group]
+    """Of what patients paid, by the cause of its entries: of no claim, so whose lane says it."""
 
     def of_entry(self, entry: Entry) -> Group:
-        return next((self.of_claim[line.claim] for line in entry.lines if line.claim in self.of_claim), self.home)
+        said = self.of_payment.get(entry.cause, self.home)
+        return next((self.of_claim[line.claim] for line in entry.lines if line.claim in self.of_claim), said)
 
     def of_item(self, item: WorkItem) -> Group:
         for known in (self.of_claim, self.of_charge, self.of_event, self.of_message):
@@ -357,7 +361,9 @@ def _owners(person: PersonRecord, group_of: dict[str, Group]) -> _Owners:
     of_claim: dict[str, Group] = {}
     for on_file in person.claims:  # in the order in which they were built: a correction after what it corrects
         of_claim[on_file.claim.id] = of_claim.get(on_file.claim.replaces) or _of_claim(on_file, of_charge, home)
-    return _Owners(home, of_event, of_report, of_message, of_charge, of_claim)
+    paid = (event for event in person.events if event.kind == PAYMENT)
+    of_payment = {cause_of_paid(event): of_event.get(event.id, home) for event in paid}
+    return _Owners(home, of_event, of_report, of_message, of_charge, of_claim, of_payment)
 
 
 def _groups_of_reports(person: PersonRecord, group_of: dict[str, Group]) -> dict[tuple[str, str], list[Group]]:

@@ -76,16 +76,16 @@ def account_of_patient(entries: Iterable[Entry], awaited: Iterable[str] = ()) ->
 
 def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: datetime) -> tuple[Entry, ...]:
     """What turns the posted payments into those that the events say: one that was restated or withdrawn is taken back."""
-    latest: dict[tuple[str, str], Event] = {}
+    latest: dict[str, Event] = {}
     for event in events:
         if event.kind != PAYMENT:
             continue
-        key = (event.feed, event.line)
-        if key not in latest or _rank(latest[key]) < _rank(event):
-            latest[key] = event
+        cause = cause_of_paid(event)
+        if cause not in latest or _rank(latest[cause]) < _rank(event):
+            latest[cause] = event
     wanted = {
-        f"{CAUSE}{feed}|{line}": cents(Decimal(event.value("amount") or "0"))
-        for (feed, line), event in latest.items()
+        cause: cents(Decimal(event.value("amount") or "0"))
+        for cause, event in latest.items()
         if event.status is Status.DONE
     }
     over = {entry.reverses for entry in standing if entry.reverses}
@@ -100,6 +100,11 @@ def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: date
             lines = (EntryLine(Account.PATIENT_PAYMENT, amount, ""), EntryLine(Account.RECEIVABLE, -amount, ""))
             found.append(Entry(entry_id("payment", cause, str(amount), str(before)), at, cause, lines))
     return tuple(found)
+
+
+def cause_of_paid(event: Event) -> str:
+    """The cause of all entries of what one payment of the patient, told once or again, came to."""
+    return f"{CAUSE}{event.feed}|{event.line}"
 
 
 def _rank(event: Event) -> tuple[object, ...]:

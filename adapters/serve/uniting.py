@@ -39,6 +39,15 @@ class Uniting:
         """
         if lane not in self._stepping.unsettled:
             return False
+        # Before the look, not after it: who steps the lane meanwhile may have learnt of more, and asks for another.
+        self._stepping.unsettled.discard(lane)
+        try:
+            return self._settled(lane, now)
+        except BaseException:
+            self._stepping.unsettled.add(lane)
+            raise
+
+    def _settled(self, lane: str, now: datetime) -> bool:
         done = False
         for _ in range(_ROUNDS):
             record = self._store.load(self._store.lanes_of(lane)[0])
@@ -51,7 +60,6 @@ class Uniting:
             lanes = sorted(one for person in persons for one in person.lanes)
             with self._store.queue.held(lanes):
                 done |= again(lane, partial(self._regroup, lane, lanes, now))
-        self._stepping.unsettled.discard(lane)
         return done
 
     def _regroup(self, lane: str, held: Sequence[str], now: datetime) -> bool:

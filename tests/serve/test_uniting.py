@@ -8,10 +8,14 @@ from datetime import timedelta
 
 import pytest
 
+from adapters.errors import StoreDown
 from adapters.model.charge import Charge
 from adapters.model.claim import ClaimState
+from adapters.model.decision import Decision, Saying, Verb
+from adapters.model.ledger import Account
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import ChargeStatus
+from adapters.pipeline.deciding import receipt_of
 from adapters.pipeline.fold import fold
 from adapters.store import differences
 
@@ -366,6 +370,38 @@ def test_a_crash_between_the_step_and_the_merge_is_made_up_for(program, put, mes
     sound(one)
 
 
+def test_what_is_learnt_while_lanes_are_settled_is_looked_at_next(program, put, message, monkeypatch):
+    one = program()
+    for body in told(message):
+        put(one, body)
+    one.lanes.work()
+    put(one, merge(A, B))
+    uniting, kept, here = one.lanes._uniting, [], lane(one, A)
+    settled = uniting._as_wanted
+
+    def meanwhile(record):
+        if not kept:  # somebody else steps the lane, and learns of more
+            kept.append(here)
+            one.lanes._stepping.unsettled.add(here)
+        return settled(record)
+
+    monkeypatch.setattr(uniting, "_as_wanted", meanwhile)
+    one.lanes.work()
+    assert root(one, B) == here
+    assert one.lanes._stepping.unsettled == {here}
+    uniting.settle(here, one.clock.now())
+    assert one.lanes._stepping.unsettled == set()
+
+    def broken(_record):
+        raise StoreDown("gone")
+
+    one.lanes._stepping.unsettled.add(here)
+    monkeypatch.setattr(uniting, "_as_wanted", broken)
+    with pytest.raises(StoreDown):
+        uniting.settle(here, one.clock.now())
+    assert one.lanes._stepping.unsettled == {here}
+
+
 def test_other_birth_dates_wait_and_are_looked_at_again(program, put, message, clock):
     one = program()
     for body in told(message):
@@ -450,4 +486,43 @@ def test_a_claim_sent_for_both_and_apart_again_is_corrected_and_asked_about(prog
     assert mine.claim.patient_identifier == A
     assert one.works() == [("claim-of-another", "unmerged")]
     assert one.store.worklist()[0].about == mine.claim.id
+    sound(one)
+
+
+def decide(one, mrn: str, *says: Saying, why: str = "at the desk") -> str:
+    """A person's decision about the person of this number; its journal id."""
+    person = PersonHint((Identifier(SYSTEM, mrn),))
+    one.clock.forward(seconds=1)
+    return one.store.receive(receipt_of(Decision("kim", why, one.clock.now(), says, person))).entry
+
+
+def paid(amount: str) -> Saying:
+    words = (("fact.amount", amount), ("kind", "patient-payment"), ("start", "2026-01-09T12:00:00-05:00"))
+    return Saying(Verb.EVENT, (("day", "2026-01-09"), *words))
+
+
+def in_account(one, mrn: str) -> int:
+    lines = (line for entry in record(one, mrn).entries for line in entry.lines)
+    return sum(line.amount for line in lines if line.account is Account.PATIENT_PAYMENT)
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["paid before the merge", "paid after it"])
+def test_what_a_patient_paid_goes_with_the_lane_that_says_so(program, put, message, before):
+    one = program()
+    for body in told(message):
+        put(one, body)
+    one.lanes.work()
+    if before:
+        decide(one, B, paid("20.00"))
+        one.lanes.work()
+    put(one, merge(A, B))
+    one.lanes.work()
+    if not before:
+        decide(one, B, paid("20.00"))
+        one.lanes.work()
+    assert in_account(one, A) == 2000
+    put(one, merge(A, B, trigger="A37", said="20260113090000"))
+    one.lanes.work()
+    assert (in_account(one, A), in_account(one, B)) == (0, 2000)
+    assert one.works() == []
     sound(one)
