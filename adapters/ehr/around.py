@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import Final
+from urllib.parse import urlsplit
 
 from adapters.ehr.client import within
 from adapters.ehr.pages import name_of
@@ -61,7 +62,7 @@ def local_name(reference: str, base: str) -> str:
     url = within(base, reference)
     if not url:
         return ""
-    below = url[len(base.rstrip("/")) + 1 :].split("/")
+    below = urlsplit(url).path[len(urlsplit(base).path.rstrip("/")) + 1 :].split("/")
     if len(below) > _NAME_PARTS and below[2] != "_history":
         return ""
     named = len(below) >= _NAME_PARTS and below[0].isalpha() and VALID_ID.fullmatch(below[1])

@@ -218,7 +218,7 @@ def _retry_after(headers: Mapping[str, str], now: datetime) -> int | None:
         return min(int(text[:9]), 30 * 86400)
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # of a year that no clock has
         return None
     if at.tzinfo is None:
         return None

@@ -56,6 +56,8 @@ class Mark:
     """Whether all pages of the walk so far came in rising order of change; then `since` moves with each."""
     got: int = 0
     """Resources on the pages of the walk so far, since it last asked by a time."""
+    began: datetime | None = None
+    """When the walk began; None where none is under way."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ class Heard:
 
 
 _HANDLED = "handled"
+_DAY = timedelta(days=1)
 
 
 def channel_of(feed: str) -> str:
@@ -92,13 +95,13 @@ def mark_of(store: EhrStore, feed: str, kind: str) -> Mark:
     """How far this type was asked for."""
     entry = store.last_noted(channel_of(feed), f"mark|{kind}")
     said: dict[str, Any] = json.loads(entry.body) if entry else {}
-    since, high = said.get("since"), said.get("high")
     return Mark(
-        instant(since) if since else None,
-        instant(high) if high else None,
+        instant(said.get("since", "")),
+        instant(said.get("high", "")),
         said.get("next", ""),
         said.get("rising", True),
         said.get("got", 0),
+        instant(said.get("began", "")),
     )
 
 
@@ -112,6 +115,7 @@ def put_mark(store: EhrStore, feed: str, kind: str, mark: Mark, now: datetime) -
         "next": mark.next,
         "rising": mark.rising,
         "got": mark.got,
+        "began": _text(mark.began),
     }
     store.note(channel_of(feed), f"mark|{kind}", lambda last: _receipt(feed, f"mark|{kind}", said, last, now))
 
@@ -136,7 +140,10 @@ def hear(store: EhrStore, feed: str, notice: Notice, *, method: str, path: str, 
     day = now.astimezone(UTC).date()
     news = notice.what not in ("handshake", "heartbeat", "query-status")
     if news:
-        said = {"method": method, "named": [path] if path else list(notice.named), "body": body.decode("utf-8-sig")}
+        named = [path] if path else list(notice.named)
+        # One that only says that there is news is kept as one of nothing: it asks for a whole round.
+        told = body.decode("utf-8-sig") if named or notice.content or notice.deleted else ""
+        said = {"method": method, "named": named, "body": told}
         control = f"news|{day.isoformat()}"
         _begin(store, feed, day, now)
         store.note(channel_of(feed), control, lambda last: _receipt(feed, control, said, last, now))
@@ -177,18 +184,23 @@ def _begin(store: EhrStore, feed: str, day: date, now: datetime) -> None:
 
 def unfollowed(store: EhrStore, feed: str, now: datetime) -> Iterator[News]:
     """News that no round has followed yet, in order."""
+    return iter(sorted(_unfollowed(store, feed, now), key=lambda news: news.seq))
+
+
+def _unfollowed(store: EhrStore, feed: str, now: datetime) -> Iterator[News]:
     handled = store.last_noted(channel_of(feed), _HANDLED)
     if handled is None:
         return
     last: dict[str, Any] = json.loads(handled.body)
-    day, today = date.fromisoformat(last["day"]), now.astimezone(UTC).date()
+    # A day more at both ends: two may write about midnight at once, and a clock may be put back.
+    day, today = date.fromisoformat(last["day"]) - _DAY, now.astimezone(UTC).date() + _DAY
     while day <= today:
         for entry in store.noted(channel_of(feed), f"news|{day.isoformat()}"):
             if entry.seq > last["seq"]:
                 said: dict[str, Any] = json.loads(entry.body)
                 named, body = tuple(said["named"]), said["body"].encode()
                 yield News(entry.seq, day, said["method"], named, body, full=not named and not body)
-        day += timedelta(days=1)
+        day += _DAY
 
 
 def followed(store: EhrStore, feed: str, news: News, now: datetime) -> None:
@@ -234,6 +246,6 @@ def _receipt(feed: str, control: str, said: dict[str, Any], last: JournalEntry |
     )
 
 
-def restarted(mark: Mark) -> Mark:
-    """The mark of a walk that begins again, because its next page is gone."""
-    return replace(mark, high=None, next="", rising=True, got=0)
+def restarted(mark: Mark, now: datetime) -> Mark:
+    """The mark of a walk that begins now: the first, or again because its next page is gone."""
+    return replace(mark, high=None, next="", rising=True, got=0, began=now)

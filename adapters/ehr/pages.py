@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Final
 
 from adapters.fhir import wire
 from adapters.fhir.bundle import VALID_ID
 from adapters.fhir.problem import Refused
 from adapters.fhir.tree import Node
 from adapters.fhir.wire import JsonObject
+
+_FIRST_YEAR: Final = 1970
+"""Before it no server changed anything."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +72,9 @@ def updated(resource: JsonObject) -> datetime | None:
 
 
 def instant(text: str) -> datetime | None:
-    """A FHIR instant, UTC; None of anything else."""
+    """A FHIR instant, UTC; None of anything else, and of what stands for none (year 1, with some servers)."""
     try:
         at = datetime.fromisoformat(text)
-    except ValueError:
+        return at.astimezone(UTC) if at.tzinfo is not None and at.year >= _FIRST_YEAR else None
+    except (ValueError, OverflowError):
         return None
-    return at.astimezone(UTC) if at.tzinfo is not None else None

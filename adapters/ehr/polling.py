@@ -33,10 +33,11 @@ KNOWN: Final = 20_000
 """Versions that a process remembers of an EHR, so that the overlap of two rounds asks for nothing again."""
 AT_HAND: Final = 2_000
 """Resources that a round keeps, because the next ones will name the same."""
-_ABSENT: Final = frozenset({401, 403, 404, 410})
+_ABSENT: Final = frozenset({403, 404, 410})
+"""It is not there, or not for us. Not 401: a token that ran out within the round says nothing of what is named."""
 _GONE: Final = frozenset({"status-400", "status-404", "status-410"})
 _UNSORTABLE: Final = frozenset({400, 422, 501})
-_PATIENT: Final = frozenset({"no-answer", "status-429", "status-503", "status-401", "status-403", "not-asked"})
+_PATIENT: Final = frozenset({"no-answer", "status-429", "status-503", "status-401", "not-asked"})
 """After these the other types of the round are not asked for: the EHR as a whole does not answer."""
 
 
@@ -192,7 +193,9 @@ class _Round:
         start = self._start(kind, self._edge(mark))
         url = within(self.ehr.base_url, mark.next) or start
         if url == start:
-            mark = notes.restarted(mark)
+            mark = notes.restarted(mark, asked)
+        # What changes while a walk goes on, over several rounds maybe, may have been behind it by then.
+        began = min(asked, mark.began or asked)
         seen: set[str] = set()
         for _ in range(self.ehr.pages):
             if self.stop.is_set():
@@ -200,7 +203,7 @@ class _Round:
             page, code = self._page(url, kind)
             if page is None and url != start and not seen and code in _GONE:
                 # The page that an earlier round would have gone on with is not there any more.
-                mark, url = notes.restarted(mark), start
+                mark, url, began = notes.restarted(mark, asked), start, asked
                 page, code = self._page(url, kind)
             if page is None:
                 self.troubles.append(Trouble(kind, code))
@@ -212,7 +215,7 @@ class _Round:
             mark = replace(mark, got=mark.got + len(page.matches))
             if not page.next and not _cut_short(page, mark.got, self.ehr.by):
                 # What has no time of its own changed before it was asked for.
-                self._put(kind, Mark(_later(mark.since, mark.high or (asked if page.matches else None), asked)))
+                self._put(kind, Mark(_later(mark.since, mark.high or (asked if page.matches else None), began)))
                 return
             if page.next:
                 url, code = within(self.ehr.base_url, page.next), "foreign-link"
@@ -224,7 +227,7 @@ class _Round:
                 self.troubles.append(Trouble(kind, code if not page.next or not url else "same-page-again"))
                 self._put(kind, replace(mark, next=""))
                 return
-            since = _later(mark.since, mark.high if mark.rising else None, asked)
+            since = _later(mark.since, mark.high if mark.rising else None, began)
             self._put(kind, replace(mark, since=since, next=url))
         self.more = True
 
@@ -329,7 +332,7 @@ def _moved(mark: Mark, page: Page) -> Mark:
     return replace(mark, high=max([*told, *([mark.high] if mark.high else [])]), rising=rising)
 
 
-def _later(since: datetime | None, high: datetime | None, asked: datetime) -> datetime | None:
-    """The later of the two; never after the moment of asking, or an EHR's wrong clock would hide what comes next."""
-    both = [at for at in (since, min(high, asked) if high else None) if at is not None]
+def _later(since: datetime | None, high: datetime | None, began: datetime) -> datetime | None:
+    """The later of the two; never after the walk began, or an EHR's wrong clock would hide what comes next."""
+    both = [at for at in (since, min(high, began) if high else None) if at is not None]
     return max(both, default=None)

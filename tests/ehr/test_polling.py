@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from adapters.ehr import EhrClient, poll
+from adapters.ehr.around import local_name
 from adapters.ehr.notes import mark_of
 from adapters.ehr.polling import Remembered, Trouble
 from adapters.errors import BadSetup, StoreDown
@@ -329,3 +330,82 @@ def test_a_round_that_is_told_to_stop_ends_with_the_page(
     stop.set()
     assert poll(ehr(), client, store, clock.now, stop=stop).taken == 0
     assert desk.asked == []
+
+
+def test_what_changes_while_an_ehr_without_an_order_is_read_is_not_missed(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made
+) -> None:
+    desk.sorts = False
+    desk.put(patient())
+    for number in range(1, 6):
+        desk.put({**session(number), "partOf": []}, at=NOON - timedelta(minutes=9))
+    poll(ehr(pages=1), client, store, clock.now)
+    clock.forward(minutes=20)
+    desk.put({**session(1), "partOf": [], "status": "not-done"})  # its page is behind the walk
+    clock.forward(minutes=20)
+    desk.put({**session(5), "partOf": [], "status": "not-done"})  # its page is before it
+    assert poll(ehr(), client, store, clock.now).more is False
+    assert mark_of(store, "emr", "Procedure").since == NOON
+    again = poll(ehr(), client, store, clock.now)
+    assert again.taken == 1
+    assert main_of(messages(store)[-1]) == "Procedure/fx-1"
+
+
+@pytest.mark.parametrize("told", ["0001-01-01T00:00:00Z", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_an_instant_that_stands_for_none_breaks_no_round(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made, told: str
+) -> None:
+    desk.put(patient())
+    desk.put({**session(1), "partOf": []})["meta"]["lastUpdated"] = told
+    assert poll(ehr(), client, store, clock.now).taken == 1
+    assert mark_of(store, "emr", "Procedure").since == NOON
+    desk.sorts = False
+    desk.held["Procedure/fx-1"]["meta"]["lastUpdated"] = "2026-01-12T17:00:00Z"
+    assert poll(ehr(), client, store, clock.now).troubles == ()
+
+
+def test_a_retry_after_of_no_year_is_none(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made, slept: list[float]
+) -> None:
+    filled(desk, 1)
+    desk.faults.append((503, {"Retry-After": "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"}))
+    assert poll(ehr(), client, store, clock.now).taken == 2
+    assert len(slept) == 1
+
+
+def test_a_token_that_runs_out_within_a_round_leaves_nothing_bare(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made
+) -> None:
+    filled(desk, 1)
+    remembered = Remembered()
+
+    def answer(path: str, query: dict[str, str], plain: Any = desk.answer) -> Any:
+        return (401, {}) if path.startswith("/Condition") else plain(path, query)
+
+    plain, desk.answer = desk.answer, answer  # type: ignore[method-assign]
+    one = poll(ehr(types=("Procedure", "Patient")), client, store, clock.now, remembered=remembered)
+    assert (one.taken, one.troubles) == (0, (Trouble("Procedure", "status-401"),))
+    desk.answer = plain  # type: ignore[method-assign]
+    poll(ehr(), client, store, clock.now, remembered=remembered)
+    assert "Condition/c1" in [main_of(entry["resource"]) for entry in messages(store)[-1]["entry"]]
+
+
+def test_a_type_that_is_not_for_us_keeps_no_other_from_being_asked(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made
+) -> None:
+    filled(desk, 1)
+    desk.faults.append((403, {}))
+    one = poll(ehr(types=("Appointment", "Procedure")), client, store, clock.now)
+    assert (one.taken, one.troubles) == (2, (Trouble("Appointment", "status-403"),))
+
+
+@pytest.mark.parametrize(
+    ("base", "reference"),
+    [
+        ("https://ehr.example/fhir", "https://ehr.example:443/fhir/Patient/p1"),
+        ("https://ehr.example:443/fhir/", "https://ehr.example/fhir/Patient/p1/_history/2"),
+        ("https://ehr.example/fhir", "https://EHR.example/fhir/Patient/p1"),
+    ],
+)
+def test_one_origin_may_be_written_in_two_ways(base: str, reference: str) -> None:
+    assert local_name(reference, base) == "Patient/p1"

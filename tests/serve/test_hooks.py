@@ -148,6 +148,29 @@ def test_rest_hooks_of_r4(hooked: Callable[..., Any]) -> None:
     assert (done.taken, done.walked) == (2, True)
 
 
+def test_a_notification_that_only_says_there_is_news_asks_for_a_whole_round(hooked: Callable[..., Any]) -> None:
+    at = hooked()
+    told = json.loads(notice("event-notification", 1, total=1))
+    del told["entry"][0]["resource"]["notificationEvent"]
+    at.ask("POST", "/hooks/ehr", notice("handshake", total=0))
+    assert at.ask("POST", "/hooks/ehr", json.dumps(told).encode())[0] == 200
+    done = at.asking.once(at.one.site.ehrs[0], changed=False)
+    assert (done.taken, done.walked) == (1, True)
+    assert at.asking.once(at.one.site.ehrs[0], changed=False).walked is False
+
+
+def test_news_of_the_day_before_are_followed_after_those_of_today(hooked: Callable[..., Any]) -> None:
+    """A clock that is put back, or two notifications about midnight: what came last stands under the earlier day."""
+    at = hooked()
+    [ehr] = at.one.site.ehrs
+    at.ask("DELETE", "/hooks/ehr/ChargeItem/ch-1")
+    assert at.asking.once(ehr, changed=False).taken == 1
+    at.one.clock.forward(hours=-20)
+    at.ask("PUT", "/hooks/ehr/ChargeItem/ch-1", json.dumps(CHARGE).encode())
+    assert at.asking.once(ehr, changed=False).taken == 1
+    assert at.asking.once(ehr, changed=False).taken == 0
+
+
 def test_a_gap_is_a_work_item_until_all_that_changed_was_asked_for(hooked: Callable[..., Any]) -> None:
     at = hooked()
     at.ask("POST", "/hooks/ehr", notice("handshake", total=0))
