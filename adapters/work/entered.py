@@ -28,6 +28,8 @@ _CODE: Final = re.compile(r"[0-9A-Z]{5}")
 _MODIFIER: Final = re.compile(r"[0-9A-Z]{2}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f]{1,200}")
 _NAME: Final = re.compile(r"[a-z-]{1,40}")
+_YEARS: Final = range(1900, 2200)
+"""Years in which something happened; 0026 is a slip of the hand."""
 _TOP: Final = frozenset({"patient", "lane", "event", "fact", "do-not-bill", "bill"})
 
 
@@ -285,7 +287,7 @@ def _day(reading: _Reading, path: str, value: Any) -> date | None:
         found = date.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         found = None
-    if isinstance(found, date) and not isinstance(found, datetime):
+    if isinstance(found, date) and not isinstance(found, datetime) and found.year in _YEARS:
         return found
     reading.fault(path, "is no date")
     return None
@@ -296,7 +298,7 @@ def _instant(reading: _Reading, path: str, value: Any) -> datetime | None:
         found = datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
         found = None
-    if isinstance(found, datetime):
+    if isinstance(found, datetime) and found.year in _YEARS:
         return found if found.tzinfo else found.replace(tzinfo=reading.zone)
     reading.fault(path, "is no date with a time")
     return None
