@@ -18,6 +18,7 @@ from adapters.charges.lines import UNDECIDED, Bench
 from adapters.charges.netting import netted
 from adapters.model.charge import Charge, Finding, Hold, Slot
 from adapters.model.claim import ClaimType
+from adapters.model.episode import visit_number
 from adapters.model.event import Event
 from adapters.model.site import Mode
 from adapters.model.why import Fact, Source, Why
@@ -37,7 +38,8 @@ def modes(bench: Bench, coded: Sequence[Event]) -> None:
             ours[hold.slot.service].append(hold)
     derived_families = {*ours, *(hold.slot.service for hold in bench.holds), *_from_the_record(bench)}
     read = [c for event in sorted(coded, key=lambda e: (e.start, e.line, e.id)) if (c := coded_line(bench, event))]
-    read = _each_once(bench, netted(bench, read))
+    # What names no visit is of one only when the credits have been set against what they may be of.
+    read = _each_once(bench, [_of_visit(bench, one) for one in netted(bench, read)])
     theirs: dict[str, list[Coded]] = defaultdict(list)
     for one in read:
         theirs[one.line.slot.service].append(one)
@@ -62,6 +64,10 @@ def _from_the_record(bench: Bench) -> set[str]:
     return {
         family for family in ("administration", "drug", "visit") if any(derives(bench, one, family) for one in given)
     }
+
+
+def _of_visit(bench: Bench, one: Coded) -> Coded:
+    return replace(one, line=replace(one.line, visit=visit_number(bench.episode, one.line.visit)))
 
 
 def _each_once(bench: Bench, read: Sequence[Coded]) -> list[Coded]:

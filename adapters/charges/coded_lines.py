@@ -11,6 +11,7 @@ from typing import Final
 from adapters.charges.doses import ndc_of
 from adapters.charges.lines import Bench, revenue_of
 from adapters.model.charge import Charge, Component, Slot
+from adapters.model.episode import visit_number
 from adapters.model.event import Event, Status
 from adapters.model.site import BillingEntity, Facility
 from adapters.model.tables import LocalRow, TableKind
@@ -80,7 +81,7 @@ def coded_line(bench: Bench, event: Event) -> Coded | None:
         rendering=event.value("by"),
         ordering=event.value("ordered_by"),
         revenue=_revenue(bench, event, listed, code, service),
-        visit=event.value("visit"),
+        visit=visit_number(bench.episode, said) if (said := event.value("visit")) else "",
         series=event.value("series"),
         served=f"{event.start.isoformat()} {event.said.isoformat()}",
         ndc=ndc,

@@ -10,7 +10,7 @@ from decimal import Decimal
 
 from adapters.model.charge import Charge, Component, Finding, Hold, Outcomes, Skip, Slot
 from adapters.model.context import Context, Contexts
-from adapters.model.episode import Episode, Occurrence
+from adapters.model.episode import Episode, Occurrence, visit_number
 from adapters.model.event import Event
 from adapters.model.site import Facility, Price, Site
 from adapters.model.tables import TableKind, Tables
@@ -324,7 +324,7 @@ class Bench:
                 rendering=service.rendering,
                 ordering=service.about.value("ordered_by"),
                 revenue=revenue_of(self.contexts.site, service.code, service.service),
-                visit=service.about.value("visit"),
+                visit=visit_number(self.episode, service.about.value("visit")),
                 series=service.about.value("series"),
                 why=Why(service.ref, facts),
             )

@@ -9,7 +9,7 @@ from itertools import chain
 from typing import Final
 
 from adapters.charges.doses_told import DOSES
-from adapters.model.episode import Occurrence
+from adapters.model.episode import VISIT, Occurrence, numbers_of
 from adapters.model.event import Event
 
 Family = Callable[[Event], tuple[str, str]]
@@ -21,8 +21,7 @@ def by_visit(person: str, doses: Sequence[Occurrence], context: Iterable[Event] 
     """What was given, by visit: the encounter that a report names; else, and where it is the only one, that of the day.
 
     Two channels may call one encounter by two names: a dose that both report says so, or a merge of visits in the
-    context. What no encounter is known of is
-    one visit a day (no source says; an encounter number decides).
+    context. What no encounter is known of is one visit a day (no source says; an encounter number decides).
     """
     names = _names(doses, _merged(context))
     named = [next((names[v] for r in one.reports if (v := r.value("visit"))), "") for one in doses]
@@ -34,7 +33,7 @@ def by_visit(person: str, doses: Sequence[Occurrence], context: Iterable[Event] 
     for one, said in zip(doses, named, strict=True):
         day = _first_day(one)
         name = said or (next(iter(of_day[day])) if len(of_day[day]) == 1 else "")
-        visits[f"{person}/visit:{name}" if name else f"{person}/day:{day.isoformat()}"].append(one)
+        visits[f"{person}{VISIT}{name}" if name else f"{person}/day:{day.isoformat()}"].append(one)
     return visits
 
 
@@ -75,7 +74,7 @@ def visit_of(event: Event, family: str, code: str, visits: Mapping[str, Sequence
             if (met := [one for one in ones if on(event, one)])
         ]
         if ids:
-            return next((id for _, id in ids if number and id.endswith(f"/visit:{number}")), min(ids)[1])
+            return next((id for _, id in ids if number and number in numbers_of(id, visits[id])), min(ids)[1])
     return ""
 
 
@@ -92,5 +91,8 @@ def _on_its_day(event: Event, one: Occurrence) -> bool:
 
 
 def _into_its_day(event: Event, one: Occurrence) -> bool:
-    """Whether a dose that began before ran into the day: its later hours are coded on it (1.4 M1)."""
+    """Whether a dose that began before may have run into the day: its later hours are coded on it (1.4 M1).
+
+    Instants do not tell the local midnight, so a dose with a stop may have run into the next day however short it was.
+    """
     return one.end is not None and one.day < event.day <= one.day + _ONE_DAY + (one.end - one.start)

@@ -5,12 +5,16 @@ Reports of one thing are gathered into one `Occurrence`; the derivation sees occ
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import Final
 
 from adapters.model.event import Event, Status
 from adapters.model.why import Fact, Told
+
+VISIT: Final = "/visit:"
+"""What stands in the id of an episode between the person and the number of the visit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +115,19 @@ class Episode:
     def days(self) -> tuple[date, ...]:
         """Every date of service of the episode, sorted, each once."""
         return tuple(sorted({o.day for o in self.occurrences}))
+
+
+def numbers_of(episode: str, occurrences: Iterable[Occurrence]) -> frozenset[str]:
+    """The numbers by which the visit of an episode's id goes: its own, and what the reports of it call it."""
+    own = episode.partition(VISIT)[2]
+    told = (report.value("visit") for one in occurrences for report in one.reports)
+    return frozenset(filter(None, (own, *told)))
+
+
+def visit_number(episode: Episode, said: str) -> str:
+    """The number of the visit that a line of an episode is of: one number for all of a visit that goes by several, or of
+    which a report names none; a number that no dose of it bears stays."""
+    number = episode.id.partition(VISIT)[2]
+    if not number or said == number:
+        return said
+    return number if not said or said in numbers_of(episode.id, episode.occurrences) else said

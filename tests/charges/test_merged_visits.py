@@ -7,7 +7,12 @@ from itertools import permutations
 
 from adapters.charges.assemble import assemble
 from adapters.model.event import Event
+from adapters.model.site import Mode
 from adapters.model.why import Fact, Source
+from adapters.pipeline.step import family_by
+from tests.charges.test_coded_visits import DAY as DAY_OF_DOSES
+from tests.charges.test_coded_visits import coded, dose, due, place
+from tests.model.clinic import PERSON, background, report
 
 DAY = date(2026, 1, 5)
 
@@ -32,3 +37,35 @@ def test_a_merge_of_visits_makes_one_visit_of_two_numbers() -> None:
         (visit,) = assemble("p", order).episodes
         assert visit.id == "p/visit:VN1"
         assert len(visit.occurrences) == 2
+
+
+def told_of(start: str, end: str, visit: str | None, hcpcs: str) -> Event:
+    """A chemotherapy infusion of the day, which may name its visit."""
+    return dose(start, end, visit=visit, hcpcs=hcpcs)
+
+
+MERGED = report(
+    "merge", DAY_OF_DOSES, course="", scope="visit", trigger="A42", visit="A1", merged__system="visit",
+    merged__value="V1", survivor__system="mrn", survivor__value="1",
+)  # fmt: skip
+
+
+def test_all_lines_of_one_visit_bear_one_number_whatever_their_reports_call_it() -> None:
+    doses = [told_of("09:00", "10:00", "V1", "J9045"), told_of("10:10", "12:15", "A1", "J9171")]
+    unnamed = told_of("12:30", "13:45", None, "J9201")
+    found = due([*doses, unnamed, MERGED, coded("96413", visit="V1"), coded("J9201", 2)], place(Mode.ACCEPT))
+    assert {(line.code, line.slot.episode, line.visit) for line in found.charges} == {
+        ("96413", f"{PERSON}/visit:A1", "A1"),
+        ("J9201", f"{PERSON}/visit:A1", "A1"),
+    }
+    found = due([*doses, unnamed, MERGED], place())
+    assert {(line.slot.episode, line.visit) for line in found.charges} == {(f"{PERSON}/visit:A1", "A1")}
+    assert {line.code for line in found.charges} >= {"96413", "96415", "96417"}
+
+
+def test_a_coded_charge_meets_its_visit_by_the_number_that_was_merged() -> None:
+    other = told_of("07:00", "08:00", "B2", "J9045")
+    doses = [other, told_of("09:00", "10:00", "V1", "J9171"), told_of("10:10", "11:15", "A1", "J9201")]
+    charge = coded("96417", visit="V1")
+    assembly = assemble(PERSON, [*background(), *doses, charge, MERGED], family_by(place()))
+    assert [episode for episode, ones in assembly.coded.items() if ones] == [f"{PERSON}/visit:A1"]
