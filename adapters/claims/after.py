@@ -32,9 +32,9 @@ _STATES: Final = {
 
 
 def option_of(claim: Claim, contexts: Contexts, name: str) -> str:
-    """A payer's option as it holds for the claim's first date of service."""
+    """An option of the claim's own payer as it holds for its first date of service, whoever is billed for that date now."""
     facility, _ = entity_of(contexts.site.facilities, claim.entity.id)
-    return contexts.of(min(line.start for line in claim.lines), facility).option(name)
+    return contexts.under(claim.payer.id, min(line.start for line in claim.lines), facility).option(name)
 
 
 def kinds_of(line: ClaimLine, charge: Charge, claim: Claim) -> tuple[str, ...]:

@@ -47,8 +47,9 @@ def claim_id(*parts: str) -> str:
 
 
 def cited(charge: Charge, form: ClaimType) -> tuple[str, ...]:
-    """The diagnoses that a line cites: those it points at; an institutional line has no pointers and cites them all."""
-    return charge.diagnoses[:POINTERS] if form is ClaimType.PROFESSIONAL else charge.diagnoses
+    """The diagnoses that a line cites: those it points at; an institutional line has no pointers and cites all for which
+    its form has room."""
+    return charge.diagnoses[: POINTERS if form is ClaimType.PROFESSIONAL else DIAGNOSES[form]]
 
 
 def in_order(charges: Iterable[ChargeOnFile]) -> list[ChargeOnFile]:
@@ -117,6 +118,10 @@ def build(
     form = billing.entity.claim_type
     own = tuple(dict.fromkeys(d for c in ordered for d in cited(c.charge, form)))
     diagnoses, dropped = listed(own, billing.diagnoses, form)
+    if form is ClaimType.INSTITUTIONAL:
+        dropped = tuple(
+            dict.fromkeys((*dropped, *(d for c in ordered for d in c.charge.diagnoses if d not in diagnoses)))
+        )
     numbers = dict.fromkeys(c.charge.authorization for c in ordered if c.charge.authorization)
     person = patient.demographics
     return Claim(

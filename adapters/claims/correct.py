@@ -13,7 +13,8 @@ from datetime import date
 
 from adapters.claims.after import changes, named_way, way
 from adapters.claims.build import Billing, Patient, build, claim_id
-from adapters.claims.group import UNSENT, entity_of
+from adapters.claims.cycles import name_of
+from adapters.claims.group import UNSENT, entity_of, ranked
 from adapters.model.claim import Claim, ClaimOnFile, ClaimState
 from adapters.model.context import Contexts
 from adapters.model.coverage import Coverage
@@ -74,8 +75,10 @@ def corrections(
         if action not in _SENT:
             continue
         reason = next(iter(changed)) if len(changed) == 1 else "several"
-        condition = _condition(claim, action, reason, contexts, rules)
-        correction = _correction(patient, claim, by_id, claims, known, contexts, built_on, condition)
+        correction = _correction(patient, claim, by_id, claims, known, contexts, built_on)
+        how = "void" if correction.claim.frequency == "8" else "replace"
+        condition = _condition(claim, how, reason, contexts, rules)
+        correction = replace(correction, claim=replace(correction.claim, condition_codes=condition))
         if not _refused_before(correction.claim, claims):
             found.append(correction)
     return tuple(found)
@@ -120,7 +123,6 @@ def _correction(
     known: dict[str, Coverage],
     contexts: Contexts,
     built_on: date,
-    condition: tuple[str, ...],
 ) -> Correction:
     old = claim.claim
     due = [
@@ -133,11 +135,20 @@ def _correction(
     payer = contexts.site.payer(old.payer.id)
     hold = "correction-review" if payer is not None and payer.after_sending == "person" else ""
     if not due:
-        return Correction(_void(claim, claims, built_on, condition), old.id, hold)
+        return Correction(_void(claim, claims, built_on), old.id, hold)
     facility, entity = entity_of(contexts.site.facilities, old.entity.id)
     if payer is None:
         raise LookupError("a claim was sent to a payer that the site does not have")
-    billing = Billing(entity, facility, payer, known[old.coverage], old.cycle)
+    beside = [
+        charge
+        for charge in by_id.values()
+        if charge.status is not ChargeStatus.VOID
+        and (charge.charge.entity, charge.charge.coverage) == (old.entity.id, old.coverage)
+        and name_of(charge.charge, payer.cycle) == old.cycle
+    ]
+    context = contexts.of(min(charge.charge.start for charge in due), facility)
+    diagnoses = ranked([*due, *beside], entity.claim_type, context, contexts)
+    billing = Billing(entity, facility, payer, known[old.coverage], old.cycle, diagnoses)
     told = [f"{c.id}:{c.charge.code}:{','.join(c.charge.modifiers)}:{c.charge.units}:{c.charge.amount}" for c in due]
     id = _fresh(claim_id(old.id, "7", *told), claims)
     built = build(
@@ -150,7 +161,7 @@ def _correction(
         replaces=old.id,
         payer_claim_number=claim.payer_claim_number,
     )
-    return Correction(replace(built, condition_codes=condition), old.id, hold)
+    return Correction(built, old.id, hold)
 
 
 def _fresh(id: str, claims: Sequence[ClaimOnFile]) -> str:

@@ -168,7 +168,7 @@ def _of_cycle(
         return
     context = contexts.of(members[0].charge.start, facility)
     billing = Billing(
-        entity, facility, payer, known[coverage_id], cycle, _ranked(members, entity.claim_type, context, contexts)
+        entity, facility, payer, known[coverage_id], cycle, ranked(members, entity.claim_type, context, contexts)
     )
     waiting = _held_in(key, holds, payer, facility, contexts)
     used = [c for c in claims if (c.claim.entity.id, c.claim.coverage, c.claim.cycle) == key]
@@ -184,7 +184,7 @@ def _of_cycle(
             yield Draft(standing or drawn, hold)
 
 
-def _ranked(members: Sequence[ChargeOnFile], form: ClaimType, context: Context, contexts: Contexts) -> tuple[str, ...]:
+def ranked(members: Sequence[ChargeOnFile], form: ClaimType, context: Context, contexts: Contexts) -> tuple[str, ...]:
     """Diagnoses that every claim of the cycle bears as far as there is room, by the payer's options; none as a rule."""
     known = contexts.diagnoses if context.option("claim.diagnoses") == "all" else ()
     if context.option("claim.split_diagnoses") == "repeat":

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from adapters.claims.timely import CLOSE, EXPIRED, LIMIT, FilingClock, received
+from adapters.claims.timely import CLOSE, EXPIRED, LIMIT, FilingClock, received, runs_on
 from adapters.model.charge import Charge, Finding, Hold, Release
-from adapters.model.claim import ClaimOnFile, ClaimState, ClaimType
+from adapters.model.claim import Claim, ClaimOnFile, ClaimState, ClaimType
 from adapters.model.context import Context, Contexts
 from adapters.model.record import ChargeOnFile
 from adapters.model.site import BillingEntity, Facility
@@ -66,15 +66,21 @@ class _Looking:
             self._places[entity] = next(found, None)
         return self._places[entity]
 
-    def terms(self, charges: Sequence[Charge]) -> Iterator[tuple[int, Context, date]]:
-        """(number, context, last day) of each line of one cycle: an institutional claim counts from its through date."""
+    def terms(self, charges: Sequence[Charge], claim: Claim | None = None) -> Iterator[tuple[int, Context, date]]:
+        """(number, context, last day) of each line of one cycle: an institutional claim counts from its through date.
+
+        Of a claim on file by the rule of its own payer, whoever is billed for the date now.
+        """
         through = max((charge.end for charge in charges), default=date.min)
         for number, charge in enumerate(charges):
             place = self.place(charge.entity)
             if place is None:
                 continue
-            context = self.contexts.of(charge.start, place[0])
-            if context.option("timely.past_limit") == "off":
+            if claim is None:
+                context = self.contexts.of(charge.start, place[0])
+            else:
+                context = self.contexts.under(claim.payer.id, charge.start, place[0])
+            if context.option("timely.past_limit") == "off" or (claim is not None and not runs_on(claim, context)):
                 continue
             since = through if place[1].claim_type is ClaimType.INSTITUTIONAL else charge.start
             last = self.filing.clock.last_day(since, context)
@@ -144,7 +150,7 @@ def _sent(looking: _Looking, claims: Iterable[ClaimOnFile], charges: Mapping[str
         zone = looking.filing.clock.at.tzinfo
         left = datetime.fromisoformat(on_file.submitted_at).astimezone(zone)
         lines = [charges[line.charges[0]] for line in on_file.claim.lines if line.charges[0] in charges]
-        for number, context, last in looking.terms(lines):
+        for number, context, last in looking.terms(lines, on_file.claim):
             looking.remark(lines[number], context, last, received(left, context.option("timely.cut_off")))
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final
 
+from adapters.claims.after import option_of
 from adapters.claims.build import claim_id
-from adapters.claims.group import UNSENT, Draft, entity_of
+from adapters.claims.group import UNSENT, Draft
 from adapters.model.claim import Claim, ClaimOnFile, ClaimState, Party, PriorLine, PriorPayer
 from adapters.model.context import Contexts
 from adapters.model.coverage import Coverage
@@ -108,9 +109,7 @@ def _forwarded(claim: Claim, answer: Remittance, contexts: Contexts) -> bool:
     """Whether the answer says that its payer has sent the claim on: in so many words, or by a remark code."""
     if answer.forwarded_to:
         return True
-    facility, _ = entity_of(contexts.site.facilities, claim.entity.id)
-    option = contexts.of(min(line.start for line in claim.lines), facility).option("crossover.remarks")
-    signs = set(option.split())
+    signs = set(option_of(claim, contexts, "crossover.remarks").split())
     adjustments = (*answer.claim_adjustments, *(a for line in answer.lines for a in line.adjustments))
     said = {*answer.remarks, *(code for line in answer.lines for code in line.remarks)}
     return bool(signs & said) or any(signs.intersection(adjustment.remarks) for adjustment in adjustments)

@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Final
 
+from adapters.model.claim import Claim
 from adapters.model.context import Context
 from adapters.rules import Decision, Ruleset
 
@@ -55,6 +56,12 @@ def workday(day: date) -> date:
     while day.weekday() >= 5 or day in holidays(day.year):
         day += timedelta(days=1)
     return day
+
+
+def runs_on(claim: Claim, context: Context) -> bool:
+    """Whether the time for a claim runs from its dates of service: of one to a later payer for Medicare only, which that
+    another pays first gives no longer (5.1: MSP does not extend it, C-A [S16c]); of others no rule here says."""
+    return not claim.follows or (context.payer is not None and context.payer.kind == "medicare")
 
 
 def received(at: datetime, cut_off: str) -> date:

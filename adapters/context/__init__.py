@@ -160,6 +160,10 @@ class PersonContexts:
             known = self._known[day, facility.id] = Context(day, facility, coverage, payer, options, words)
         return known
 
+    def under(self, payer: str, day: date, facility: Facility) -> Context:
+        """The context as it holds for a payer by its id, whoever pays first on the day; it names no coverage."""
+        return Context(day, facility, None, *self._billed_to(payer, facility, day))
+
     def _billed_to(
         self, coverage: str | None, facility: Facility, day: date
     ) -> tuple[Payer | None, Mapping[str, str], Mapping[str, str]]:

@@ -42,7 +42,9 @@ def answered(answers: Sequence[Eligibility], coverage: Coverage, day: date) -> E
     """The answer that counts for a coverage on a day of service: of those about days up to it, the latest.
 
     An answer about a later day says nothing of an earlier one: who was disenrolled on the 10th was insured on the 6th
-    (medical-oncology-and-revenue-cycle.md 7 E3, D). Of one day the answer that names the member goes before one about all.
+    (medical-oncology-and-revenue-cycle.md 7 E3, D). Nor does one about a day before the coverage began: that who enrolled
+    anew on the 5th was not insured on the 2nd. Of one day the answer that names the member goes before one about all.
     """
-    about = [answer for answer in answers if answer.day <= day and answer.concerns(coverage)]
+    since = coverage.start or date.min
+    about = [answer for answer in answers if since <= answer.day <= day and answer.concerns(coverage)]
     return max(about, key=lambda answer: (answer.day, answer.member != ""), default=None)

@@ -74,6 +74,10 @@ class Contexts(Protocol):
         """The context on that date of service at that facility."""
         ...
 
+    def under(self, payer: str, day: date, facility: Facility) -> Context:
+        """The context as it holds for a payer by its id, whoever pays first on the day."""
+        ...
+
     def place(self, named: str, feed: str) -> Facility:
         """The facility that a report names, else the one of its feed, else the site's first."""
         ...

@@ -8,6 +8,7 @@ from datetime import date
 from typing import Final
 
 from adapters.claims import Correction, Draft, FilingClock, sides
+from adapters.claims.timely import runs_on
 from adapters.model.charge import Finding
 from adapters.model.claim import Claim, ClaimEvent, ClaimOnFile, ClaimState, ClaimType, step
 from adapters.model.context import Contexts
@@ -25,15 +26,16 @@ Deadline = Callable[[Claim], "date | None"]
 
 def deadline_by(contexts: Contexts, clock: FilingClock) -> Deadline:
     """The last day for filing a claim, by the rule for its payer: the earliest of a professional claim's lines; of an
-    institutional one, by its through date (medical-oncology-and-revenue-cycle.md 5.1)."""
+    institutional one, by its through date (medical-oncology-and-revenue-cycle.md 5.1); see `claims.timely.runs_on`."""
 
     def deadline(claim: Claim) -> date | None:
         place = next((f for f in contexts.site.facilities if any(e.id == claim.entity.id for e in f.entities)), None)
-        if place is None or contexts.site.payer(claim.payer.id) is None:
+        if place is None:
             return None
         institutional = claim.type is ClaimType.INSTITUTIONAL
         since = max(line.end for line in claim.lines) if institutional else min(line.start for line in claim.lines)
-        return clock.last_day(since, contexts.of(min(line.start for line in claim.lines), place))
+        context = contexts.under(claim.payer.id, min(line.start for line in claim.lines), place)
+        return clock.last_day(since, context) if runs_on(claim, context) else None
 
     return deadline
 

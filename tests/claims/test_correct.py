@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
@@ -19,6 +21,7 @@ from tests.model.clinic import (
     moment,
     of_state,
     paid_in_full,
+    report,
     sent,
 )
 
@@ -63,6 +66,20 @@ def test_a_changed_line_replaces_the_whole_claim_and_names_the_payers_number() -
 def test_a_line_that_is_gone_is_left_out_of_the_replacement() -> None:
     record = fed([changed(6, status=Status.WITHDRAWN)], AT, NOW, paid())
     assert story(record) == [("1", "complete", 2), ("7", "ready", 1)]
+
+
+def test_that_the_original_is_taken_back_is_no_news_after_the_replacement_was_answered() -> None:
+    record = fed([changed(6, status=Status.WITHDRAWN)], AT, NOW, paid())
+    (first,) = record.remittances
+    record = paid_in_full(record, AT, NOW)
+    lines = tuple(replace(line, charge=-line.charge, paid=-line.paid) for line in first.lines)
+    back = replace(first, id="back", lines=lines, charge=-(first.charge or 0), paid=-(first.paid or 0), reversal=True)
+    claim = record.claims[0].claim.id
+    after = happened(record, AT, NOW, SubmissionNews(claim, ClaimEvent.ADJUDICATE, "delivered", back))
+    assert (after.claims, after.entries, after.work) == (record.claims, record.entries, record.work)
+    strange = replace(back, id="strange", lines=lines[:1])
+    after = happened(record, AT, NOW, SubmissionNews(claim, ClaimEvent.ADJUDICATE, "delivered", strange))
+    assert [(i.kind, i.closed) for i in after.work if i not in record.work] == [("out-of-balance", None)]
 
 
 def test_a_claim_of_which_nothing_is_due_is_voided() -> None:
@@ -191,3 +208,28 @@ def test_a_replaced_claim_is_looked_at_no_more() -> None:
     record = fed([changed(6, 21)], AT, NOW, record)
     assert story(record)[2:] == [("7", "ready", 2)]
     assert record.claims[2].claim.replaces == record.claims[1].claim.id
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted"), [({}, ["C50.412"]), ({"claim.diagnoses": "all"}, ["C50.412", "C79.51"])]
+)
+def test_a_replacement_bears_the_diagnoses_that_its_payer_wants_on_a_claim(
+    options: dict[str, str], wanted: list[str]
+) -> None:
+    at = house("freestanding", payer_options=options)
+    more = report("encounter", "2015-01-02", course="", line="encounter|2", diagnosis="C79.51")
+    days = [session(5, diagnosis="C50.412"), session(6, diagnosis="C50.412")]
+    record = paid_in_full(fed([*background(), more, *days], at, NOW), at, NOW)
+    record = fed([changed(6, status=Status.WITHDRAWN, diagnosis="C50.412")], at, NOW, record)
+    assert [(c.claim.frequency, list(c.claim.diagnoses)) for c in record.claims] == [("1", wanted), ("7", wanted)]
+
+
+@pytest.mark.parametrize("after_sending", ["replace", "person"])
+def test_a_hospitals_correction_says_why_also_where_a_person_sees_it_first(after_sending: str) -> None:
+    at = house("hospital", after_sending=after_sending)
+    record = fed([changed(6, isocenters=2)], at, NOW, paid(at))
+    told = {(c.claim.type.value, c.claim.frequency): c.claim.condition_codes for c in record.claims}
+    assert told["institutional", "7"] == ("D2",)
+    record = fed([changed(d, status=Status.WITHDRAWN) for d in (5, 6)], at, NOW, paid(at))
+    told = {(c.claim.type.value, c.claim.frequency): c.claim.condition_codes for c in record.claims}
+    assert told["institutional", "8"] == ("D6",)

@@ -208,6 +208,16 @@ def test_an_institutional_line_has_no_pointers_and_cites_all_its_diagnoses() -> 
     assert cited(line, ClaimType.INSTITUTIONAL) == line.diagnoses
 
 
+def test_an_institutional_line_cites_what_its_form_has_room_for_and_the_claim_says_what_it_left_off() -> None:
+    at = house("hospital")
+    known = contexts(at, background())
+    codes = tuple(f"C{i}" for i in range(10, 38))
+    (line, *_) = (c for c in screened([fraction("2026-01-05T09:00", 1)], at).charges if c.slot.service == "delivery")
+    (drawn,) = drafts(PATIENT, filed(replace(line, diagnoses=codes)), (), (), known.coverages, known, FAR).drafts
+    assert drawn.claim.type is ClaimType.INSTITUTIONAL
+    assert (drawn.claim.diagnoses, drawn.claim.dropped) == (codes[:25], codes[25:])
+
+
 # ---------------------------------------------------------------- whole visits
 
 

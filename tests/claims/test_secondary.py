@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 import pytest
 
@@ -70,6 +71,15 @@ def test_the_second_payer_is_asked_when_the_first_has_left_something() -> None:
     )
 
 
+def test_a_second_claim_has_the_last_day_of_its_own_payer_where_a_rule_gives_one() -> None:
+    """That another payer pays first extends nothing with Medicare; of a commercial payer no rule here speaks."""
+    other_way = (patient(), insured("second", order=1, member="S-9"), insured(order=2), diagnosed())
+    for insurances, last in ((BOTH, (date(2027, 1, 5), None)), (other_way, (date(2027, 1, 5), date(2027, 1, 5)))):
+        record = treated(insurances=insurances)
+        record = answered(record, record.claims[0], ("PR", "2", 3_000))
+        assert tuple(c.deadline for c in record.claims) == last
+
+
 @pytest.mark.parametrize("adjustment", [("CO", "45", 5_000), ("CO", "197", 5_000)], ids=["paid", "denied in part"])
 def test_where_nothing_is_left_to_the_patient_no_further_payer_is_asked(adjustment: tuple[str, str, int]) -> None:
     record = treated()
@@ -134,6 +144,39 @@ def test_a_second_payers_refusal_is_worked_and_not_the_patients() -> None:
     assert balance(record, "denied") == 3_000
     assert [(i.kind, i.about == record.claims[1].claim.id, i.amount) for i in record.work] == [("denial", True, 3_000)]
     assert record.claims[1].settlement == "denied"
+
+
+def test_a_second_payer_that_still_looks_at_it_has_decided_nothing() -> None:
+    at = house("freestanding", base_url="https://payer.example")
+    record = treated(at)
+    record = answered(record, record.claims[0], ("PR", "2", 3_000), at=at)
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[1], ("OA", "133", total), id="pends", at=at)
+    assert (record.claims[1].state, balance(record, "patient-responsibility")) == (ClaimState.QUEUED, 3_000)
+    (pends,) = [a for a in record.remittances if a.id == "pends"]
+    (line,) = pends.lines
+    back = replace(line, charge=-total, paid=0, adjustments=(Adjustment("OA", "133", -total),))
+    due = record.due
+    assert [(d.what, d.about) for d in due] == [("poll", pends.claim)]
+    news = replace(pends, id="back", lines=(back,), charge=-total, paid=0, reversal=True)
+    record = happened(record, at, NOW, SubmissionNews(pends.claim, ClaimEvent.ADJUDICATE, "delivered", news))
+    assert record.claims[1].state is ClaimState.QUEUED, "the decision is still to come"
+    assert record.due == due
+    record = answered(record, record.claims[1], ("OA", "23", total - 3_000), id="decided", at=at)
+    assert (record.claims[1].printed_state, balance(record, "patient-responsibility")) == ("paid", 0)
+    assert [i.kind for i in record.work if i.closed is None] == []
+
+
+def test_a_second_payer_that_pays_after_all_settles_its_refusal() -> None:
+    record = treated()
+    record = answered(record, record.claims[0], ("PR", "2", 3_000))
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[1], ("OA", "23", total - 3_000), ("CO", "197", 3_000))
+    record = answered(record, record.claims[1], ("OA", "23", total - 3_000), id="better")
+    assert [(i.kind, i.closed_why) for i in record.work] == [("denial", "settled")]
+    assert balance(record, "denied") == 0
+    record = answered(record, record.claims[1], ("OA", "23", total - 3_000), ("CO", "197", 3_000), id="worse")
+    assert [(i.kind, i.closed) for i in record.work] == [("denial", None)]
 
 
 def test_another_answer_of_the_first_payer_corrects_the_second_claim() -> None:

@@ -213,6 +213,18 @@ def test_a_line_that_left_late_is_remarked_by_the_day_on_which_it_left() -> None
         assert [f.kind for f in grouping.findings] == kinds
 
 
+def test_a_claim_to_a_later_payer_is_late_by_the_date_of_service_with_medicare_alone() -> None:
+    charges = lines(CENTER, "2026-05-14")
+    (draft,) = grouped(CENTER, charges, "2027-05-10T06:00").drafts
+    later = replace(draft.claim, id="later", sequence=2, follows=draft.claim.id)
+    first = ClaimOnFile(draft.claim, ClaimState.COMPLETE, submitted_at="2026-06-01T10:00:00+00:00")
+    for payer, kinds in (("second", []), ("first", ["timely-filing-limit"])):
+        to = replace(later, payer=replace(later.payer, id=payer))
+        second = ClaimOnFile(to, ClaimState.UNKNOWN, submitted_at="2027-08-01T10:00:00+00:00")
+        grouping = grouped(CENTER, charges, "2028-01-01T06:00", claims=(first, second))
+        assert (grouping.drafts, grouping.holds, [f.kind for f in grouping.findings]) == ((), (), kinds)
+
+
 def test_a_line_that_waits_for_a_person_says_when_its_time_runs_out() -> None:
     found = screened([fraction("2026-05-13T09:00", 1), fraction("2026-05-14T09:00", 2, guidance="cbct")], CENTER)
     waiting = tuple(h for h in found.holds if h.would is not None)

@@ -10,7 +10,7 @@ from adapters.model.charge import Charge
 from adapters.model.site import Enrolment
 from adapters.pipeline import House
 from tests.edits.lines import center, line, looked_at
-from tests.model.clinic import PHYSICIAN, background, contexts, report
+from tests.model.clinic import PHYSICIAN, background, contexts, insured, report
 
 GOOD, BAD = PHYSICIAN, "1234567894"
 
@@ -95,6 +95,17 @@ def test_a_line_waits_where_the_payer_said_last_that_the_insurance_is_not_in_for
         assert [h.would.start.day for h in result.holds if h.would] == days
         assert {h.code for h in result.holds} <= {"coverage-inactive"}
         assert len(result.charges) == 3 - len(days)
+
+
+def test_an_answer_about_a_day_before_the_coverage_began_says_nothing_of_it() -> None:
+    others = [event for event in background() if event.kind != "coverage"]
+    two = [insured("first", to="2025-12-31"), insured("first", start="2026-02-04")]
+    at = center()
+    for answer, days in (("2026-02-03", []), ("2026-02-04", [9])):
+        result = screen(
+            [line("77407", day=date(2026, 2, 9))], contexts(at, [*others, *two, inactive(answer)]), at.rules
+        )
+        assert [h.would.start.day for h in result.holds if h.would] == days
 
 
 def test_a_line_of_a_professional_claim_points_at_four_diagnoses_and_more_are_remarked() -> None:
