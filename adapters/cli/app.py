@@ -14,7 +14,7 @@ from adapters.cli.deciding import work_app
 from adapters.cli.entering import enter
 from adapters.cli.keys import keys_app
 from adapters.cli.learn import learn
-from adapters.cli.options import Keys, Mappings, Store, refuse, settings
+from adapters.cli.options import Given, refuse, taking
 from adapters.cli.rehearse import rehearse_command
 from adapters.cli.remitting import match, remit
 from adapters.cli.serving import serve, stub
@@ -73,11 +73,9 @@ for name, command in (
 
 
 @rules_app.command("check")
+@taking("store", "mappings", "keys")
 def rules_check(
-    on: Annotated[str | None, typer.Option("--on", help="Also list what is stale on this date.")] = None,
-    store: Store = None,
-    mappings: Mappings = None,
-    keys: Keys = None,
+    given: Given, on: Annotated[str | None, typer.Option("--on", help="Also list what is stale on this date.")] = None
 ) -> None:
     """Load all mappings, run every rule's examples, list what is stale.
 
@@ -88,7 +86,7 @@ def rules_check(
         day = date.fromisoformat(on) if on else None
     except ValueError:
         raise typer.BadParameter("not a date (2026-01-05)") from None
-    said = settings(store=store, mappings=mappings, keys=keys)
+    said = given.settings()
     rules = rules_of(said.mappings)
     problems = tuple(told(problem, said.mappings) for problem in check(rules, day))
     problems += tables.apart(said, rules, day)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Json, refuse, upon_store
 from adapters.cli.running import lanes_of
 from adapters.explain import describer, hold_id
 from adapters.explain import explain as explained
@@ -87,54 +86,28 @@ def _about(found: Found) -> tuple[tuple[str, str], ...]:
     return (("item", found.item.id), ("hold", found.hold.code), *About.of(found.hold.slot, found.hold.why).words)
 
 
-def _decided(
-    id: str,
-    by: str,
-    why: str,
-    say: Callable[[Wired, Found], Saying],
-    store: str | None,
-    site: Path | None,
-    mappings: list[Path] | None,
-    now: str | None,
-    keys: Path | None,
-) -> None:
+def _decided(wired: Wired, id: str, by: str, why: str, say: Callable[[Wired, Found], Saying]) -> None:
     """Decide one thing about one item, and tell what the item is afterwards."""
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        found = find(wired, id)
-        one = say(wired, found)
-        decision = Decision(
-            by,
-            why,
-            wired.clock.now(),
-            (one,),
-            PersonHint(lane=found.item.person),
-            by in wired.site.supervisors,
-        )
-        entry = decide(wired, decision)
-        after = next((item for item in wired.store.worklist(closed=True) if item.id == found.item.id), None)
+    found = find(wired, id)
+    one = say(wired, found)
+    person = PersonHint(lane=found.item.person)
+    entry = decide(wired, Decision(by, why, wired.clock.now(), (one,), person, by in wired.site.supervisors))
+    after = next((item for item in wired.store.worklist(closed=True) if item.id == found.item.id), None)
     state = "gone" if after is None else "open" if after.closed is None else "closed"
     typer.echo(f"decision {entry}: {one.verb.value}; the item is {state}")
 
 
 @work_app.command("show")
-def show_item(
-    id: Item,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def show_item(wired: Wired, id: Item, as_json: Json = False) -> None:
     """The item, what it is about and why, who may settle it how, and what was decided about it."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        found = find(wired, id)
-        describe = describer(wired.store.messages(limit=EVERY))
-        why = None
-        if found.hold is not None and found.record is not None:
-            why = explained(found.record, hold_id(found.hold), wired.rules, describe)
-        how = _settled_by(wired, found)
-        decisions = list(_decisions(wired, found))
+    found = find(wired, id)
+    describe = describer(wired.store.messages(limit=EVERY))
+    why = None
+    if found.hold is not None and found.record is not None:
+        why = explained(found.record, hold_id(found.hold), wired.rules, describe)
+    how = _settled_by(wired, found)
+    decisions = list(_decisions(wired, found))
     item = found.item
     if as_json:
         more = {
@@ -194,36 +167,25 @@ def _decisions(wired: Wired, found: Found) -> Iterable[dict[str, object]]:
 
 
 @work_app.command("assign")
+@upon_store(writes=True)
 def assign(
+    wired: Wired,
     id: Item,
     by: By,
     why: Reason,
     to: Annotated[str, typer.Option("--to", help="Whose it is; who decides, if not said.")] = "",
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Make an item somebody's."""
 
     def say(_: Wired, found: Found) -> Saying:
         return saying(Verb.ASSIGN, _about(found), assignee=_stated(to) if to else by)
 
-    _decided(id, by, why, say, store, site, mappings, now, keys)
+    _decided(wired, id, by, why, say)
 
 
 @work_app.command("close")
-def close(
-    id: Item,
-    by: By,
-    why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store(writes=True)
+def close(wired: Wired, id: Item, by: By, why: Reason) -> None:
     """Close an item although its cause is still there. It opens again when what it says changes, or is told anew."""
 
     def say(_: Wired, found: Found) -> Saying:
@@ -232,41 +194,21 @@ def close(
         mark = facts_mark(found.hold) if found.hold is not None else ""
         return saying(Verb.CLOSE, _about(found), mark=mark)
 
-    _decided(id, by, why, say, store, site, mappings, now, keys)
+    _decided(wired, id, by, why, say)
 
 
 @work_app.command("release")
-def release(
-    id: Item,
-    by: By,
-    why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store(writes=True)
+def release(wired: Wired, id: Item, by: By, why: Reason) -> None:
     """Answer the question that a hold asks: the line goes out, as long as it would bill the same."""
-    _decided(
-        id, by, why, lambda wired, found: _letting(wired, found, Verb.RELEASE, by), store, site, mappings, now, keys
-    )
+    _decided(wired, id, by, why, lambda wired, found: _letting(wired, found, Verb.RELEASE, by))
 
 
 @work_app.command("override")
-def override(
-    id: Item,
-    by: By,
-    why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store(writes=True)
+def override(wired: Wired, id: Item, by: By, why: Reason) -> None:
     """Let a line go that an edit holds; for the supervisors that the site file names."""
-    _decided(
-        id, by, why, lambda wired, found: _letting(wired, found, Verb.OVERRIDE, by), store, site, mappings, now, keys
-    )
+    _decided(wired, id, by, why, lambda wired, found: _letting(wired, found, Verb.OVERRIDE, by))
 
 
 def _letting(wired: Wired, found: Found, verb: Verb, by: str) -> Saying:
@@ -304,27 +246,23 @@ def letting_problem(wired: Wired, hold: Hold, verb: Verb, by: str) -> str:
 
 
 @work_app.command("withdraw")
+@upon_store(writes=True)
 def withdraw(
+    wired: Wired,
     entry: Annotated[
         str, typer.Argument(help="Id of the decision: the command that made it told it, `work show` does.")
     ],
     by: By,
     why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Take back a decision, or what was entered: from now on everything is as if it had not been said."""
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        known = wired.store.entry(entry)
-        if known is None or known.kind is not JournalKind.DECISION:
-            raise refuse((f"no decision has the id {entry}",))
-        earlier = decision_of(known)
-        if any(one.verb is Verb.WITHDRAW for one in earlier.says):
-            raise refuse((f"{entry}: it withdraws another; decide that anew instead",))
-        undone = dict.fromkeys((one.verb.value, one.value("item")) for one in earlier.says)
-        says = tuple(saying(Verb.WITHDRAW, entry=entry, undoes=verb, item=item) for verb, item in undone)
-        made = decide(wired, Decision(by, why, wired.clock.now(), says, earlier.person, by in wired.site.supervisors))
+    known = wired.store.entry(entry)
+    if known is None or known.kind is not JournalKind.DECISION:
+        raise refuse((f"no decision has the id {entry}",))
+    earlier = decision_of(known)
+    if any(one.verb is Verb.WITHDRAW for one in earlier.says):
+        raise refuse((f"{entry}: it withdraws another; decide that anew instead",))
+    undone = dict.fromkeys((one.verb.value, one.value("item")) for one in earlier.says)
+    says = tuple(saying(Verb.WITHDRAW, entry=entry, undoes=verb, item=item) for verb, item in undone)
+    made = decide(wired, Decision(by, why, wired.clock.now(), says, earlier.person, by in wired.site.supervisors))
     typer.echo(f"decision {made}: withdraw {entry}")

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adapters.cli.deciding import By, Reason, decide
-from adapters.cli.options import Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Given, refuse, taking
 from adapters.explain import hold_id
 from adapters.model.decision import About, Decision, Saying, Verb, saying
 from adapters.model.people import PersonHint
@@ -18,22 +18,19 @@ from adapters.wiring import Wired
 from adapters.work.entered import Entered, Line, read_entered
 
 
+@taking()
 def enter(
+    given: Given,
     file: Annotated[Path, typer.Argument(help="TOML, or JSON of the same shape: see adapters/work/README.md.")],
     by: By,
     why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Enter what no feed reported: an event, a fact, a line that is not billed or billed otherwise."""
     try:
         text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as wrong:
         raise refuse((f"{file.name}: cannot be read ({type(wrong).__name__})",)) from None
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+    with given.open(writes=True) as wired:
         as_json = file.suffix.lower() == ".json"
         entered = read_entered(text, as_json=as_json, zone=ZoneInfo(wired.site.zone))
         if isinstance(entered, tuple):

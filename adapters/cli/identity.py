@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.deciding import By, Reason, decide
-from adapters.cli.options import Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import refuse, upon_store
 from adapters.model.decision import Decision, Saying, Verb, saying
 from adapters.model.merging import LANE
 from adapters.model.people import Identifier, PersonHint
@@ -23,48 +23,26 @@ Survivor = Annotated[str, typer.Argument(help="Who stays: a lane, SYSTEM|VALUE, 
 Merged = Annotated[str, typer.Argument(help="Who is the same person, in the same forms.")]
 
 
-def merge(
-    survivor: Survivor,
-    merged: Merged,
-    by: By,
-    why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def merge(wired: Wired, survivor: Survivor, merged: Merged, by: By, why: Reason) -> None:
     """Say that two are one person: one record from now on, each thing charged once; what was sent stays as it left."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        here, there = _lanes(wired, survivor, merged)
-        if there in wired.store.lanes_of(here):
-            raise refuse(("they are one person already",))
-        entry = decide(wired, _decision(wired, Verb.MERGE, here, there, by, why))
-        if there not in wired.store.lanes_of(here):
-            raise refuse(
-                (f"decision {entry} is on file, but somebody says that one of theirs is not: see the work list",)
-            )
-        typer.echo(f"{entry}: one person, kept in lane {wired.store.lanes_of(here)[0]}")
+    here, there = _lanes(wired, survivor, merged)
+    if there in wired.store.lanes_of(here):
+        raise refuse(("they are one person already",))
+    entry = decide(wired, _decision(wired, Verb.MERGE, here, there, by, why))
+    if there not in wired.store.lanes_of(here):
+        raise refuse((f"decision {entry} is on file, but somebody says that one of theirs is not: see the work list",))
+    typer.echo(f"{entry}: one person, kept in lane {wired.store.lanes_of(here)[0]}")
 
 
-def unmerge(
-    survivor: Survivor,
-    merged: Merged,
-    by: By,
-    why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def unmerge(wired: Wired, survivor: Survivor, merged: Merged, by: By, why: Reason) -> None:
     """Say that two are not one person: each has what came under its own numbers, claims go with what they bill."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        here, there = _lanes(wired, survivor, merged)
-        if there not in wired.store.lanes_of(here):
-            raise refuse(("they are two persons already",))
-        entry = decide(wired, _decision(wired, Verb.UNMERGE, here, there, by, why))
-        typer.echo(f"{entry}: two persons, kept in lanes {_root(wired, here)} and {_root(wired, there)}")
+    here, there = _lanes(wired, survivor, merged)
+    if there not in wired.store.lanes_of(here):
+        raise refuse(("they are two persons already",))
+    entry = decide(wired, _decision(wired, Verb.UNMERGE, here, there, by, why))
+    typer.echo(f"{entry}: two persons, kept in lanes {_root(wired, here)} and {_root(wired, there)}")
 
 
 def _root(wired: Wired, lane: str) -> str:

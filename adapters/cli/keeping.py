@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.options import Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
+from adapters.cli.options import Given, refuse, taking
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.pipeline import hearing
 from adapters.pipeline.fold import Folding
@@ -29,17 +29,17 @@ HEAD_FAULT = "head: "
 """How the store begins what it says of the head file."""
 
 
+@taking("store", "keys")
 def verify(
+    given: Given,
     unsealed: Annotated[bool, typer.Option("--unsealed", help="Take seals that nobody signed.")] = False,
     new_head: Annotated[
         bool, typer.Option("--new-head", help="Write the head file anew, once its loss was looked into.")
     ] = False,
-    store: Store = None,
-    keys: Keys = None,
 ) -> None:
     """Recompute digests, seals and balances of the store, and the digests of the editions in force; names every row that
     is wrong, every edition that is missing or another, and what no seal holds yet."""
-    said = settings(store=store, keys=keys)
+    said = given.settings()
     ring = key_ring(said.keys)
     with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
         problems = opened.verify(unsealed=unsealed)
@@ -74,18 +74,15 @@ def told(sealing: Sealing) -> str:
     return f"{reach}; the unsealed tail: {sealing.tail} journal entries ({tail}), {sealing.entries} ledger entries"
 
 
+@taking()
 def rebuild(
+    given: Given,
     check: Annotated[bool, typer.Option("--check", help="Compare with what is on file; writes nothing.")] = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Fold the journal again and compare byte for byte; under other rules or settings it shows what would differ."""
     if not check:
         raise typer.BadParameter("only --check is there: a rebuild compares and writes nothing")
-    with open_program(store, site, mappings, now, keys) as wired:
+    with given.open() as wired:
         folding = Folding(wired.house, wired.store.person, wired.editions.tables)
         heard: list[JournalEntry] = []
         for entry in _journal(wired):
@@ -104,23 +101,23 @@ def rebuild(
     typer.echo(f"{lanes} lanes folded again from the journal, byte for byte as they are on file")
 
 
-def migrate(store: Store = None) -> None:
+@taking("store")
+def migrate(given: Given) -> None:
     """Bring the store to this program's schema, in one step that is done or not done; nothing else may be running."""
-    before = bring_up(settings(store=store).store, create=False)
+    before = bring_up(given.settings().store, create=False)
     typer.echo(f"schema {before}: nothing to do" if before == SCHEMA else f"schema {before} is now {SCHEMA}")
 
 
+@taking("store", "keys")
 def backup(
-    file: Annotated[Path, typer.Argument(help="The new file; its head is written beside it.")],
-    store: Store = None,
-    keys: Keys = None,
+    given: Given, file: Annotated[Path, typer.Argument(help="The new file; its head is written beside it.")]
 ) -> None:
     """Copy the store into a new file while everything goes on, and verify the copy. The key file is not in it.
 
     The file is the same whether the store lies in SQLite or PostgreSQL, and is restored to either. The editions that the
     journal names are copied beside it, into the folder `editions`, once for all backups there.
     """
-    said = settings(store=store, keys=keys)
+    said = given.settings()
     clock, ring = SystemClock(), key_ring(said.keys)
     with open_store(said.store, ring, clock, head=said.head) as opened:
         reach = opened.back_up(file, clock.now())
@@ -134,18 +131,18 @@ def backup(
         raise refuse(tuple(map(absent, missing)))
 
 
+@taking("store", "keys")
 def restore(
+    given: Given,
     file: Annotated[Path, typer.Argument(help="A file that `backup` wrote.")],
     unsealed: Annotated[bool, typer.Option("--unsealed", help="Take one without a head, or unsigned.")] = False,
-    store: Store = None,
-    keys: Keys = None,
 ) -> None:
     """Verify a backup and put it where no store is, a new file or an empty PostgreSQL database; says up to which entry it
     reaches.
 
     Editions that the journal names are brought back from the folder `editions` beside the backup.
     """
-    said = settings(store=store, keys=keys)
+    said = given.settings()
     ring = key_ring(said.keys)
     back = bring_back(file, said.store, ring, said.head, unsealed=unsealed)
     missing = _brought_back(said, ring, file.parent / EDITIONS)

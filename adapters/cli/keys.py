@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from adapters.cli.options import Mappings, SiteFile, refuse, settings
+from adapters.cli.options import Given, refuse, taking
 from adapters.payers import published, write_new
 from adapters.settings import rules_of, site_of
 
@@ -26,13 +26,12 @@ def new(
 
 
 @keys_app.command("jwks")
+@taking("site", "mappings")
 def jwks(
-    payer: Annotated[str, typer.Argument(help="Payer of the site file; all of them if not said.")] = "",
-    site: SiteFile = None,
-    mappings: Mappings = None,
+    given: Given, payer: Annotated[str, typer.Argument(help="Payer of the site file; all of them if not said.")] = ""
 ) -> None:
     """Print the JWKS that payers are to know us by: public parts only, as a file to publish at an https address."""
-    said = settings(site=site, mappings=mappings)
+    said = given.settings()
     found = site_of(said.site, rules_of(said.mappings))
     chosen = [p for p in found.payers if not payer or p.id == payer]
     logins = [p.endpoint.login for p in chosen if p.endpoint.login is not None]

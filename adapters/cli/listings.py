@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adapters.cli.balances import By, aged, balances, show_ages, show_balances
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.explain import describer
 from adapters.explain import explain as explained
 from adapters.explain import trace as traced
@@ -35,26 +35,18 @@ def records(wired: Wired) -> Iterable[PersonRecord]:
     return (wired.store.load(person) for person in wired.store.lanes())
 
 
-def charges(
-    held: Held = False,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def charges(wired: Wired, held: Held = False, as_json: Json = False) -> None:
     """Charges on file; with --held the slots that are kept back."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        if held:
-            rows = [show.held_row(record, hold) for record in records(wired) for hold in record.holds]
-        else:
-            rows = [
-                show.charge_row(record, charge)
-                for record in records(wired)
-                for charge in record.charges
-                if charge.status is not ChargeStatus.VOID
-            ]
+    if held:
+        rows = [show.held_row(record, hold) for record in records(wired) for hold in record.holds]
+    else:
+        rows = [
+            show.charge_row(record, charge)
+            for record in records(wired)
+            for charge in record.charges
+            if charge.status is not ChargeStatus.VOID
+        ]
     if as_json:
         show.json_lines(rows)
         return
@@ -83,25 +75,17 @@ def _list(value: object) -> list[object]:
     return value if isinstance(value, list) else []
 
 
-def claims(
-    fhir: Fhir = False,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def claims(wired: Wired, fhir: Fhir = False, as_json: Json = False) -> None:
     """Claims and where they stand."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        found = [(record, claim) for record in records(wired) for claim in record.claims]
-        if fhir:
-            for _, claim in found:
-                payer = wired.site.payer(claim.claim.payer.id)
-                if payer is not None:
-                    typer.echo(document_of(claim.claim, payer).body.decode())
-            return
-        rows = [show.claim_row(record, claim) for record, claim in found]
+    found = [(record, claim) for record in records(wired) for claim in record.claims]
+    if fhir:
+        for _, claim in found:
+            payer = wired.site.payer(claim.claim.payer.id)
+            if payer is not None:
+                typer.echo(document_of(claim.claim, payer).body.decode())
+        return
+    rows = [show.claim_row(record, claim) for record, claim in found]
     if as_json:
         show.json_lines(rows)
         return
@@ -128,17 +112,10 @@ def claims(
     )
 
 
-def worklist(
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def worklist(wired: Wired, as_json: Json = False) -> None:
     """What waits for a person, with the next step."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        rows = [show.work_row(item) for item in wired.store.worklist()]
+    rows = [show.work_row(item) for item in wired.store.worklist()]
     if as_json:
         show.json_lines(rows)
         return
@@ -147,16 +124,13 @@ def worklist(
     show.table("Work", columns, cells, right=("amount $",))
 
 
+@taking()
 def ledger(
+    given: Given,
     at: Annotated[str, typer.Option("--at", help="Balances at the end of this day (2026-01-31); else of today.")] = "",
     by: Annotated[By | None, typer.Option("--by", help="Balances about each of these, not entries.")] = None,
     aged_: Annotated[bool, typer.Option("--ageing", help="What is open, by its age.")] = False,
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Ledger entries and the trial balance; or what it came to on a day, about whom, and how old it is."""
     try:
@@ -164,7 +138,7 @@ def ledger(
     except ValueError:
         raise typer.BadParameter("not a date (2026-01-05)", param_hint="--at") from None
     if at or by or aged_:
-        with open_program(store, site, mappings, now, keys) as wired:
+        with given.open() as wired:
             day = day or wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
             ages = aged(wired, day) if aged_ else ()
             found = () if aged_ else balances(wired, by or By.ACCOUNT, day)
@@ -173,7 +147,7 @@ def ledger(
         else:
             show_balances(found, by or By.ACCOUNT, as_json=as_json)
         return
-    with open_program(store, site, mappings, now, keys) as wired:
+    with given.open() as wired:
         entries = [entry.value for entry in wired.store.ledger_entries()]
         balance = wired.store.trial_balance()
     if as_json:
@@ -195,31 +169,27 @@ def ledger(
     show.balance_table(balance)
 
 
+@upon_store()
 def explain(
+    wired: Wired,
     id: Annotated[str, typer.Argument(help="Id of a charge, hold, claim or ledger entry.")],
     as_json: Json = False,
     svg: Annotated[
         Path | None, typer.Option("--svg", help="Draw the visit of a drug charge or its hold into this file.")
     ] = None,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Why: from a charge, claim or ledger entry back to rule, fact, message and field."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        describe = describer(wired.store.messages(limit=EVERY))
-        for record in records(wired):
-            found = explained(record, id, wired.rules, describe)
-            if found is not None:
-                if svg is not None:
-                    _draw(record, id, wired, svg)
-                if as_json:
-                    show.json_lines([show.explanation_row(found)])
-                else:
-                    show.explanation(found)
-                return
+    describe = describer(wired.store.messages(limit=EVERY))
+    for record in records(wired):
+        found = explained(record, id, wired.rules, describe)
+        if found is not None:
+            if svg is not None:
+                _draw(record, id, wired, svg)
+            if as_json:
+                show.json_lines([show.explanation_row(found)])
+            else:
+                show.explanation(found)
+            return
     raise refuse((f"nothing on file has the id {id}",))
 
 
@@ -234,25 +204,21 @@ def _draw(record: PersonRecord, id: str, wired: Wired, file: Path) -> None:
         raise refuse((f"{file}: {problem.strerror}",)) from None
 
 
+@upon_store()
 def trace(
+    wired: Wired,
     message: Annotated[str, typer.Argument(help="Journal id of a message, or its own control id.")],
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """From a message forward: its events, what they became, and what came back."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        describe = describer(wired.store.messages(limit=EVERY))
-        ids = [line.id for line in wired.store.messages(limit=EVERY) if message in (line.id, line.control)]
-        shown = [
-            found
-            for id in ids
-            for record in records(wired)
-            if (found := traced(record, id, describe, wired.rules)) is not None
-        ]
+    describe = describer(wired.store.messages(limit=EVERY))
+    ids = [line.id for line in wired.store.messages(limit=EVERY) if message in (line.id, line.control)]
+    shown = [
+        found
+        for id in ids
+        for record in records(wired)
+        if (found := traced(record, id, describe, wired.rules)) is not None
+    ]
     if not ids:
         raise refuse((f"no message on file has the id {message}",))
     if not shown:

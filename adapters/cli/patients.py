@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adapters.cli.deciding import By, Reason, decide
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.context import demographics
 from adapters.files import show
 from adapters.letters import appeal as drafted
@@ -47,42 +47,36 @@ def _records(wired: Wired) -> Iterator[PersonRecord]:
             yield record
 
 
+@upon_store()
 def statement(
+    wired: Wired,
     id: Annotated[str, typer.Argument(help="A person (lane or identifier), or a claim.")],
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """The patient's statement as text: what was done, what insurance paid, what is due and why, how to ask for help.
 
     It asks for nothing that a payer has not decided. Exit 1 where nobody or several are named so.
     """
-    with open_program(store, site, mappings, now, keys) as wired:
-        named = [
-            record
-            for record in _records(wired)
-            if id in record.lanes or record.claim(id) is not None or any(i.value == id for i in record.identifiers)
-        ]
-        if len(named) != 1:
-            raise refuse(
-                ("several persons are named so: name a lane or a claim" if named else f"nobody is named {id}",)
-            )
-        record = named[0]
-        claim = record.claim(id)
-        context = [event for event in record.events if event.kind == "patient"]
-        found = stated(
-            record,
-            account_now(record, wired.house),
-            demographics(context),
-            wired.rules,
-            sender=wired.site.name,
-            contact=wired.rules.option(CONTACT, wired.site.options) or "",
-            on=wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date(),
-            claim=(claim.claim.follows or claim.claim.id) if claim else "",
-        )
+    named = [
+        record
+        for record in _records(wired)
+        if id in record.lanes or record.claim(id) is not None or any(i.value == id for i in record.identifiers)
+    ]
+    if len(named) != 1:
+        raise refuse(("several persons are named so: name a lane or a claim" if named else f"nobody is named {id}",))
+    record = named[0]
+    claim = record.claim(id)
+    context = [event for event in record.events if event.kind == "patient"]
+    found = stated(
+        record,
+        account_now(record, wired.house),
+        demographics(context),
+        wired.rules,
+        sender=wired.site.name,
+        contact=wired.rules.option(CONTACT, wired.site.options) or "",
+        on=wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date(),
+        claim=(claim.claim.follows or claim.claim.id) if claim else "",
+    )
     if as_json:
         row = asdict(found)
         due = None if found.due is None else money.text(found.due)
@@ -106,21 +100,13 @@ def statement(
     typer.echo(found.text, nl=False)
 
 
-def appeal(
-    claim: Claim,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def appeal(wired: Wired, claim: Claim, as_json: Json = False) -> None:
     """The letter of an appeal against a claim's open denials, drafted from what is on file, with what it still lacks."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        record = _found(wired, claim)
-        today = wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
-        who = demographics([event for event in record.events if event.kind == "patient"])
-        found = drafted(record, claim, who, wired.rules, on=today)
+    record = _found(wired, claim)
+    today = wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
+    who = demographics([event for event in record.events if event.kind == "patient"])
+    found = drafted(record, claim, who, wired.rules, on=today)
     if found is None:
         raise refuse((f"{claim}: no line of it is denied",))
     text, missing = found
@@ -130,18 +116,10 @@ def appeal(
         typer.echo(text, nl=False)
 
 
-def packet(
-    claim: Claim,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def packet(wired: Wired, claim: Claim, as_json: Json = False) -> None:
     """What an auditor wants of a claim, by reference, and what is not there."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        found = gathered(_found(wired, claim), claim)
+    found = gathered(_found(wired, claim), claim)
     if found is None:
         raise refuse((f"no claim has the id {claim}",))
     if as_json:
@@ -153,18 +131,10 @@ def packet(
         typer.echo(f"missing: {gap}")
 
 
-def chain(
-    claim: Claim,
-    as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store()
+def chain(wired: Wired, claim: Claim, as_json: Json = False) -> None:
     """A claim end to end: its versions, the claims to later payers, and every answer, with what each version changed."""
-    with open_program(store, site, mappings, now, keys) as wired:
-        found = history(_found(wired, claim), claim)
+    found = history(_found(wired, claim), claim)
     steps = found.steps if found else ()
     if as_json:
         show.json_lines([{**asdict(step), "total": money.text(step.total)} for step in steps])
@@ -178,21 +148,18 @@ def chain(
     )
 
 
+@taking()
 def void(
+    given: Given,
     claim: Claim,
     by: By,
     why: Reason,
     reason: Annotated[str, typer.Option("--reason", help=f"One of {', '.join(REASONS)}.")] = "duplicate",
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Cancel an adjudicated claim at its payer: its lines are not billed again, and what was paid is to be given back."""
     if reason not in REASONS:
         raise typer.BadParameter(f"one of {', '.join(REASONS)}")
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+    with given.open(writes=True) as wired:
         record = _found(wired, claim)
         on_file = record.claim(claim)
         if on_file is None or on_file.state is not ClaimState.COMPLETE or on_file.claim.frequency == "8":

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
+from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.ehr import EhrClient
 from adapters.ehr.subscribing import subscribe as subscribe_at
 from adapters.ehr.subscribing import unsubscribe
@@ -65,16 +65,15 @@ def _asked(site: Site, names: list[str]) -> list[Ehr]:
     return [ehr for ehr in site.ehrs if ehr.feed in names]
 
 
+@taking("store", "site", "mappings")
 def subscribe(
+    given: Given,
     feeds: Annotated[list[str], typer.Argument(help="Feeds whose EHRs are to tell us of news, or `all`.")],
     delete: Annotated[bool, typer.Option("--delete", help="Take our Subscriptions back.")] = False,
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
 ) -> None:
     """Make our Subscriptions at EHRs, renew those that are there, or take them back."""
-    said = settings(store, site, mappings)
+    said = given.settings()
     rows: list[dict[str, object]] = []
     with EhrClient() as client:
         for ehr in _asked(site_of(said.site, rules_of(said.mappings)), feeds):
@@ -90,25 +89,21 @@ def subscribe(
         raise refuse(problems)
 
 
+@upon_store(writes=True)
 def poll(
+    wired: Wired,
     ehr: Annotated[
         list[str] | None, typer.Option("--ehr", help="Ask the EHR of this feed (or `all`) for what changed.")
     ] = None,
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Ask payers for pended answers that are due; with --ehr ask EHRs for what changed instead."""
     from adapters.cli.running import lanes_of
 
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        lanes = lanes_of(wired)
-        if ehr:
-            if problems := ask_ehrs(wired, lanes, ehr, as_json=as_json):
-                raise refuse(problems)
-            return
-        lanes.work()
-        lanes.poll(wired.clock.now())
+    lanes = lanes_of(wired)
+    if ehr:
+        if problems := ask_ehrs(wired, lanes, ehr, as_json=as_json):
+            raise refuse(problems)
+        return
+    lanes.work()
+    lanes.poll(wired.clock.now())

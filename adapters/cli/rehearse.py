@@ -17,7 +17,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters.cli.options import Json, Keys, Now, SiteFile, Store, instant, settings
+from adapters.cli.options import Given, Json, instant, taking
 from adapters.errors import BadSetup
 from adapters.files import show
 from adapters.model import money
@@ -63,7 +63,9 @@ _stage: _Stage | None = None
 """Of a worker process, set once when it starts."""
 
 
+@taking("store", "site", "now", "keys")
 def rehearse_command(
+    given: Given,
     mappings: Annotated[
         list[Path] | None,
         typer.Option("--mappings", help="Overlay folder to rehearse, instead of those in force; may be repeated."),
@@ -71,10 +73,6 @@ def rehearse_command(
     new_site: Annotated[Path | None, typer.Option("--new-site", help="Site file to rehearse.")] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the lanes.")] = 1,
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Derive every lane under other mappings or another site file, and print each line that would change; write nothing.
 
@@ -83,8 +81,8 @@ def rehearse_command(
     """
     if mappings is None and new_site is None:
         raise typer.BadParameter("say what to rehearse: --mappings, --new-site")
-    said = settings(store=store, site=site, keys=keys)
-    told = list(_rehearsed(said, _then(said, mappings, new_site), now, workers))
+    said = given.settings()
+    told = list(_rehearsed(said, _then(said, mappings, new_site), given.now, workers))
     changes = [(lane, change) for lane in told for change in lane.rehearsal.changes]
     if as_json:
         show.json_lines(_row(lane, change) for lane, change in changes)

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.deciding import By, Reason, decide
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.cli.running import files_of, lanes_of
 from adapters.fhir.response import read_answer
 from adapters.files import show
@@ -28,22 +28,19 @@ from adapters.posting import UNBALANCED, UNMATCHED, mismatches
 from adapters.wiring import Wired
 
 
+@taking()
 def remit(
+    given: Given,
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: .json (a resource or Bundle), .ndjson.")],
     payer: Annotated[str, typer.Option("--payer", help="Id of the payer that sent them (site file).")] = "",
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Take a payer's answers and payments from files and post them; what cannot be posted is parked, with the reason.
 
     Exit code 1 when anything of it waits for a person.
     """
     found = files_of(paths, (".json", ".ndjson"))
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+    with given.open(writes=True) as wired:
         if payer and wired.site.payer(payer) is None:
             raise typer.BadParameter(f"the site has no payer {payer!r}")
         before = {item.id for item in wired.store.worklist()}
@@ -83,37 +80,33 @@ def _bodies(path: Path) -> Iterator[bytes]:
         yield from (line.strip() for line in lines if line.strip())
 
 
+@upon_store(writes=True)
 def match(
+    wired: Wired,
     response: Annotated[str, typer.Argument(help="Journal id of the answer, or id of its work item.")],
     claim: Annotated[str, typer.Argument(help="Id of the claim that it is for.")],
     by: By,
     why: Reason,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Say whose an answer is that names nobody we know, and post it. Its sums must be right all the same."""
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        entry, item = _answer_of(wired, response)
-        lane = wired.store.person_of_claim(claim)
-        on_file = wired.store.load(lane).claim(claim) if lane else None
-        if on_file is None:
-            raise refuse((f"{claim}: no claim on file has this id",))
-        letter = Letter(claim, resource=_resource(entry), matched_by=by, parked=entry.id)
-        answer = _posts(letter, on_file, entry.id)
-        words = (("entry", entry.id), ("claim", claim), ("item", item.id if item else ""))
-        supervisor = by in wired.site.supervisors
-        says = (saying(Verb.MATCH, words),)
-        made = decide(wired, Decision(by, why, wired.clock.now(), says, PersonHint(lane=lane), supervisor))
-        wired.store.receive(letter_receipt(letter, entry, wired.clock.now(), f"person:{by}"))
-        lanes_of(wired).work()
-        wired.store.settle_parked(entry.id, by, why)
-        if item is not None and item.person and item.person != lane:
-            closed = (saying(Verb.CLOSE, (("item", item.id),)),)
-            decide(wired, Decision(by, why, wired.clock.now(), closed, PersonHint(lane=item.person), supervisor))
-        after = wired.store.load(wired.store.person_of_claim(claim)).claim(claim)
+    entry, item = _answer_of(wired, response)
+    lane = wired.store.person_of_claim(claim)
+    on_file = wired.store.load(lane).claim(claim) if lane else None
+    if on_file is None:
+        raise refuse((f"{claim}: no claim on file has this id",))
+    letter = Letter(claim, resource=_resource(entry), matched_by=by, parked=entry.id)
+    answer = _posts(letter, on_file, entry.id)
+    words = (("entry", entry.id), ("claim", claim), ("item", item.id if item else ""))
+    supervisor = by in wired.site.supervisors
+    says = (saying(Verb.MATCH, words),)
+    made = decide(wired, Decision(by, why, wired.clock.now(), says, PersonHint(lane=lane), supervisor))
+    wired.store.receive(letter_receipt(letter, entry, wired.clock.now(), f"person:{by}"))
+    lanes_of(wired).work()
+    wired.store.settle_parked(entry.id, by, why)
+    if item is not None and item.person and item.person != lane:
+        closed = (saying(Verb.CLOSE, (("item", item.id),)),)
+        decide(wired, Decision(by, why, wired.clock.now(), closed, PersonHint(lane=item.person), supervisor))
+    after = wired.store.load(wired.store.person_of_claim(claim)).claim(claim)
     state = after.printed_state if after else "gone"
     paid = money.text(answer.paid or 0)
     typer.echo(f"decision {made}: the answer is matched, ${paid} paid; the claim is {state}")

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from adapters.cli import bulk
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, open_program, refuse, settings
+from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.errors import BadSetup
 from adapters.files import show
 from adapters.files.certificates import certificate_ends, certificate_problems, expiry_problems
@@ -43,9 +43,10 @@ CONFORM_SECONDS = 5
 """What hl7apy may take for one message; it runs in a process of its own because hostile input costs it minutes."""
 
 
-def init(store: Store = None, site: SiteFile = None, mappings: Mappings = None, keys: Keys = None) -> None:
+@taking("store", "site", "mappings", "keys")
+def init(given: Given) -> None:
     """Make a key file (0600) and an empty store for the site file."""
-    said = settings(store, site, mappings, keys)
+    said = given.settings()
     site_of(said.site, rules_of(said.mappings))
     ring = KeyRing.load(said.keys) if said.keys.exists() else KeyRing.generate(said.keys)
     if not ring.signs:
@@ -54,19 +55,16 @@ def init(store: Store = None, site: SiteFile = None, mappings: Mappings = None, 
     typer.echo(f"store {said.store} and keys {said.keys} are ready")
 
 
+@taking()
 def ingest(
+    given: Given,
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: .hl7, .json, .ndjson.")],
     feed: Annotated[str, typer.Option("--feed", help="Feed of FHIR files; default: the site's first.")] = "",
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Take files as if they had come by the wire; a line a message: accepted, duplicate, parked."""
     found = files_of(paths, (".hl7", ".json", ".ndjson"))
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
+    with given.open(writes=True) as wired:
         if feed and wired.site.feed(feed) is None:
             raise typer.BadParameter(f"the site has no feed {feed!r}")
         rows: list[dict[str, object]] = []
@@ -144,31 +142,22 @@ def _fhir_feed(wired: Wired, feed: str) -> str:
     return name
 
 
-def run_due(
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store(writes=True)
+def run_due(wired: Wired) -> None:
     """Do what is due now: read what waits, build and send claims, ask for pended answers."""
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        lanes = lanes_of(wired)
-        lanes.work()
-        lanes.run_due(wired.clock.now())
-        wired.store.seal(wired.clock.now())
+    lanes = lanes_of(wired)
+    lanes.work()
+    lanes.run_due(wired.clock.now())
+    wired.store.seal(wired.clock.now())
 
 
+@taking()
 def submit(
+    given: Given,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be sent, and send nothing.")] = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Send the claims that are ready."""
-    with open_program(store, site, mappings, now, keys, writes=not dry_run) as wired:
+    with given.open(writes=not dry_run) as wired:
         if not dry_run:
             lanes_of(wired).send(wired.clock.now())
             return
@@ -189,19 +178,12 @@ def _leaving(wired: Wired) -> Iterable[Claim]:
                 yield on_file.claim
 
 
-def replay(
-    ids: Annotated[list[str], typer.Argument(help="Journal ids of parked messages.")],
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@upon_store(writes=True)
+def replay(wired: Wired, ids: Annotated[list[str], typer.Argument(help="Journal ids of parked messages.")]) -> None:
     """Read parked messages again, once what parked them is mended."""
-    with open_program(store, site, mappings, now, keys, writes=True) as wired:
-        unknown = [id for id in ids if not wired.store.unpark(id)]
-        lanes_of(wired).work()
-        again = {parked.entry: parked.reason for parked in wired.store.parked()}
+    unknown = [id for id in ids if not wired.store.unpark(id)]
+    lanes_of(wired).work()
+    again = {parked.entry: parked.reason for parked in wired.store.parked()}
     problems = [f"{id}: not parked" for id in unknown]
     problems += [f"{id}: parked again ({again[id]})" for id in ids if id in again]
     if problems:
@@ -271,9 +253,10 @@ def _of_web(site: Site) -> Iterable[str]:
     return problems
 
 
-def doctor(store: Store = None, site: SiteFile = None, mappings: Mappings = None, keys: Keys = None) -> None:
+@taking("store", "site", "mappings", "keys")
+def doctor(given: Given) -> None:
     """Check the set-up: names, rules, site file, certificates, keys, store, clock, disk."""
-    said = settings(store, site, mappings, keys)
+    said = given.settings()
     problems: list[str] = list(name_problems())
     typer.echo(f"python {sys.version.split()[0]}, SQLite {sqlite3.sqlite_version}")
     try:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.options import Keys, Mappings, SiteFile, Store, open_program, refuse
+from adapters.cli.options import Given, refuse, taking
 from adapters.serve.gate import Gate
 from adapters.serve.lanes import Lanes
 from adapters.serve.links import Links
@@ -23,7 +23,9 @@ EVERYTHING = ",".join(ROLES)
 Roles = Annotated[str, typer.Option("--role", help="Comma-separated: intake, worker, payer, web.")]
 
 
+@taking("store", "site", "mappings", "keys")
 def serve(
+    given: Given,
     role: Roles = EVERYTHING,
     host: Annotated[str, typer.Option("--host", help="Loopback address to listen on.")] = "127.0.0.1",
     mllp_port: Annotated[
@@ -32,10 +34,6 @@ def serve(
     http_port: Annotated[int, typer.Option("--http-port", help="Port of FHIR and HL7 over HTTP.")] = 8000,
     health_port: Annotated[int, typer.Option("--health-port", help="Port of health and metrics.")] = 8080,
     fhir_feed: Annotated[str, typer.Option("--fhir-feed", help="The feed that FHIR comes from.")] = "",
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    keys: Keys = None,
 ) -> None:
     """Run the adapter until it is told to stop."""
     roles = tuple(part.strip() for part in role.split(",") if part.strip())
@@ -43,7 +41,7 @@ def serve(
     if unknown:
         raise typer.BadParameter(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
     steps = bool(set(roles) - {"intake"})
-    with open_program(store, site, mappings, None, keys, create=True, writes=True, steps=steps) as wired:
+    with given.open(create=True, writes=True, steps=steps) as wired:
         configure(wired.settings.log_level)
         lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock, abreast=True)
         switching = Switching(wired, lanes, steps="worker" in roles)

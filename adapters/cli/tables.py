@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from adapters.cli.options import Json, Keys, Mappings, Now, SiteFile, Store, clock_of, refuse, settings
+from adapters.cli.options import Given, Json, refuse, taking
 from adapters.errors import BadSetup
 from adapters.files import show
 from adapters.model.tables import Edition, TableKind
@@ -48,7 +48,9 @@ class _Word:
     clock: Clock
 
 
+@taking()
 def load(
+    given: Given,
     kind: Annotated[TableKind, typer.Argument(help="Which table it is.")],
     files: Annotated[list[Path], typer.Argument(help="The file as published, or all its parts.")],
     scope: Annotated[
@@ -62,16 +64,11 @@ def load(
     by: By = "",
     why: WhyGiven = "",
     as_json: Json = False,
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
 ) -> None:
     """Read a table from files and keep it as an edition; with any problem nothing is loaded."""
     if activate:
         _decided(by, why)
-    said = settings(store, site, mappings, keys)
+    said = given.settings()
     # Published tables need no keys; a table that names patients does, and says so.
     ring = key_ring(said.keys) if activate or said.keys.exists() else None
     with open_editions(said.store, ring, said.editions) as editions, _opened(files) as sources:
@@ -84,7 +81,7 @@ def load(
             raise refuse((*map(str, loaded.problems), *more, "nothing was loaded"))
         edition = loaded.edition
         change = (
-            _activated(said, ring, editions, (edition,), _Word(by, why, clock_of(now, said)))
+            _activated(said, ring, editions, (edition,), _Word(by, why, given.clock()))
             if activate and ring is not None
             else ""
         )
@@ -98,14 +95,14 @@ def load(
     )
 
 
+@taking("store", "keys")
 def tables(
+    given: Given,
     prune: Annotated[bool, typer.Option("--prune", help="Remove editions that were never in force.")] = False,
     as_json: Json = False,
-    store: Store = None,
-    keys: Keys = None,
 ) -> None:
     """The editions that are loaded, and which of them are in force."""
-    said = settings(store=store, keys=keys)
+    said = given.settings()
     ring = key_ring(said.keys)
     with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
         history = forces_of(opened)
@@ -141,41 +138,25 @@ def tables(
         raise refuse(tuple(f"edition {digest}: in force, and not there: load its files again" for digest in missing))
 
 
-def activate(
-    digests: Digests,
-    by: By = "",
-    why: WhyGiven = "",
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@taking()
+def activate(given: Given, digests: Digests, by: By = "", why: WhyGiven = "") -> None:
     """Put editions in force. One of the same table that began on the same day goes out of force."""
     _decided(by, why)
-    said = settings(store, site, mappings, keys)
+    said = given.settings()
     ring = key_ring(said.keys)
     with open_editions(said.store, ring, said.editions) as editions:
         known = {edition.digest: edition for edition in editions.known()}
         wanted = tuple(known[digest] for digest in _named(digests, known))
-        typer.echo(_activated(said, ring, editions, wanted, _Word(by, why, clock_of(now, said))))
+        typer.echo(_activated(said, ring, editions, wanted, _Word(by, why, given.clock())))
 
 
-def deactivate(
-    digests: Digests,
-    by: By = "",
-    why: WhyGiven = "",
-    store: Store = None,
-    site: SiteFile = None,
-    mappings: Mappings = None,
-    now: Now = None,
-    keys: Keys = None,
-) -> None:
+@taking()
+def deactivate(given: Given, digests: Digests, by: By = "", why: WhyGiven = "") -> None:
     """Take editions out of force; they are kept."""
     _decided(by, why)
-    said = settings(store, site, mappings, keys)
+    said = given.settings()
     rules = rules_of(said.mappings).digest
-    clock = clock_of(now, said)
+    clock = given.clock()
     with open_store(said.store, key_ring(said.keys), clock, head=said.head) as opened:
         gone = _named(digests, force_of(opened).editions)
 

@@ -175,7 +175,9 @@ def test_an_edition_in_force_changes_charges_and_one_out_of_force_changes_them_b
     assert (ran.code, ran.out) == (0, f"out of force: {mended[:12]}\n")
     again = clinic("rules", "activate", mended[:8], *WHO, "--now", "2026-03-02")
     assert again.code == 0, again.err
-    assert [str(row["since"]) for row in clinic("tables", "--json").rows() if row["since"]] == ["2026-03-02T17:00:00Z"]
+    assert [str(row["since"]) for row in clinic("tables", "--json").rows() if row["since"]] == [
+        "2026-03-02T17:00:00+00:00"
+    ]
     assert clinic("rules", "deactivate", mended[:8], *WHO, "--now", "2026-03-02T13:00-05:00").code == 0
     assert clinic("run-due").code == 0
     assert prices(clinic) == before * 2
