@@ -65,7 +65,10 @@ def statement(
     on: date,
     claim: str = "",
 ) -> Statement:
-    """The statement of the whole account, or of one claim to a first payer. `contact` says where help is."""
+    """The statement of the whole account, or of one claim to a first payer. `contact` says where help is.
+
+    What a patient pays is for the account and for no claim of it: of one claim never more is asked than of the account.
+    """
     firsts = [
         c.claim
         for c in record.claims
@@ -74,11 +77,10 @@ def statement(
     final = [c for c in firsts if c.id not in account.awaited]
     waiting = tuple((min(x.start for x in c.lines), c.total) for c in firsts if c.id in account.awaited)
     rows = tuple(row for c in final for row in _rows(record, c, rules))
-    due = account.statement if not claim else sum(row.yours for row in rows) or None
-    if claim and claim in account.awaited:
-        due = None
+    share = max(0, sum(row.yours for row in rows))
+    due = account.statement if not claim else min(share, account.statement or 0) or None
     reasons = tuple(_reasons(record, final, rules))
-    paid = 0 if claim else account.paid
+    paid = share - (due or 0) if claim else account.paid
     found = Statement(rows, reasons, paid, due, waiting, 0 if claim else account.credit, "")
     return Statement(
         rows, reasons, paid, due, waiting, found.credit, "\n".join(_text(found, who, sender, contact, on)) + "\n"

@@ -34,6 +34,7 @@ from adapters.work import CLAIM_INVALID
 
 UNSENT = frozenset({ClaimState.BUILT, ClaimState.HELD, ClaimState.READY})
 VOID = "8"
+_ANSWERABLE = (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE)
 REPLACEMENT = "7"
 
 
@@ -246,7 +247,9 @@ def _adjudicated(
     if any(known.id == answer.id for known in record.remittances):
         record = unparked(record, on_file, answer, tick)
         return close_items(record, "unknown-outcome", claim.id, tick)
-    if on_file.state not in (ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE):
+    # The correction was answered first: its money is taken back already, and that the payer says so is no news.
+    late = on_file.state in (ClaimState.REPLACED, ClaimState.VOIDED) and not of_later_payer(claim, answer)
+    if on_file.state not in _ANSWERABLE and not (late and answer.reversal):
         return _add(record, misfit(on_file, answer, UNMATCHED, "the claim awaits no answer", record, tick))
     mine = replace(answer, claim=claim.id)
     wrong = against(claim, answer, record) if claim.frequency != VOID else ()
@@ -257,12 +260,12 @@ def _adjudicated(
         return _add(record, misfit(on_file, answer, wrong[0].code, reasons, record, tick, out_by(wrong)))
     answer = mine if claim.frequency == VOID else laid(mine)
     kind = payer.kind if payer else ""
-    if of_later_payer(claim, answer):
-        return _by_later_payer(record, on_file, answer, rules, tick)
-    if answer.reversal:
-        return _reversed(record, on_file, answer, tick)
-    if only_pends(answer, rules, claim.payer.id, kind):
+    if not answer.reversal and not answer.payer and only_pends(answer, rules, claim.payer.id, kind):
         return _pends(record, on_file, replace(news, event=ClaimEvent.QUEUE, answer=answer), payer, tick)
+    if of_later_payer(claim, answer):
+        return _by_later_payer(record, on_file, answer, rules, kind, tick)
+    if answer.reversal and claim.frequency != VOID:
+        return _reversed(record, on_file, answer, tick)
     state = step(on_file.state, ClaimEvent.ADJUDICATE)
     changed = replace(
         on_file,
@@ -313,14 +316,17 @@ def _cancelled(record: PersonRecord, original: str, cause: str, tick: Tick) -> P
 
 
 def _by_later_payer(
-    record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, rules: Ruleset, tick: Tick
+    record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, rules: Ruleset, kind: str, tick: Tick
 ) -> PersonRecord:
     """Post what a payer after the first decided: to a claim of its own, or to one that was sent on to it."""
     claim = on_file.claim
     before = earlier_answers(claim, answer, record.remittances, {c.claim.id: c.claim for c in record.claims})
-    posting = post_later(claim, answer, rules, tick.now, record.entries, before)
+    posting = post_later(claim, answer, rules, tick.now, record.entries, before, kind)
     record = replace(record, entries=(*record.entries, *posting.entries), remittances=(*record.remittances, answer))
+    if claim.sequence > 1 and answer.reversal and claim.frequency != VOID and on_file.state is not ClaimState.COMPLETE:
+        return unparked(record, on_file, answer, tick)  # of what only pended: the claim goes on waiting
     if claim.sequence > 1:
+        record = _close_denials(record, claim.id, tick)
         number = answer.payer_claim_number or on_file.payer_claim_number
         state = step(on_file.state, ClaimEvent.ADJUDICATE)
         settlement = "accepted" if claim.frequency == VOID else "" if answer.reversal else posting.settlement
@@ -329,7 +335,8 @@ def _by_later_payer(
             record = _original_over(record, claim.replaces, claim.frequency, f"remittance:{answer.id}", tick)
         elif answer.reversal:
             record = _cancelled(record, claim.id, f"remittance:{answer.id}", tick)
-    record = _add(unparked(record, on_file, answer, tick), *later_denials(claim, answer, posting.entries, rules, tick))
+    refused = later_denials(claim, answer, posting.entries, rules, tick, kind)
+    record = _add(unparked(record, on_file, answer, tick), *refused)
     record = close_items(record, "unknown-outcome", claim.id, tick)
     return _when(record, claim.id)
 

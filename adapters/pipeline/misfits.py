@@ -11,7 +11,7 @@ from adapters.model.money import Cents
 from adapters.model.record import PersonRecord, Tick
 from adapters.model.remittance import Remittance, Unread
 from adapters.model.work import WorkItem, item_id, open_item
-from adapters.posting import UNBALANCED, UNMATCHED, Mismatch, mismatches, reversed_by
+from adapters.posting import UNBALANCED, UNMATCHED, Mismatch, laid, mismatches, reversed_by
 
 _ANSWER: Final = " [answer "
 """How the detail of an item names the journal entry of its answer."""
@@ -85,8 +85,8 @@ def against(claim: Claim, answer: Remittance, record: PersonRecord) -> tuple[Mis
     """Every reason against posting an answer to a claim of the record; empty where there is none."""
     # One to whom the claim was sent on knows the person by a number of its own.
     wrong = list(mismatches(claim, replace(answer, patient="") if answer.payer else answer))
-    mine = replace(answer, claim=claim.id)
-    if answer.reversal and not wrong and reversed_by(mine, record.remittances) is None:
+    # Answers are on file with what stood at claim level laid to its line: it is asked for as it would be filed.
+    if answer.reversal and not wrong and reversed_by(laid(replace(answer, claim=claim.id)), record.remittances) is None:
         wrong.append(Mismatch(UNMATCHED, "it takes back what was never posted", amount=abs(answer.paid or 0)))
     if answer.payer and claim.sequence == 1 and not any(r.claim == claim.id for r in record.remittances):
         wrong.append(Mismatch(UNMATCHED, "another payer answers, and the claim's own has not"))

@@ -113,8 +113,9 @@ def _payer(named: str, sender: str, site: Site) -> str:
 def _unbalanced(found: Delivery, payments: Iterable[Payment], entry: str) -> Parked | None:
     """The whole body set aside where a payment is not the sum of its parts, or pays an answer otherwise than it says."""
     paid: Counter[str] = Counter()
-    for answer in found.answers:
-        read = read_answer(wire.dumps(answer.resource), message=entry)
+    # An answer that stands in the body twice is one letter, and is paid once.
+    for body, answer in {wire.dumps(answer.resource): answer for answer in found.answers}.items():
+        read = read_answer(body, message=entry)
         if isinstance(read, Remittance) and answer.reference:
             paid[answer.reference] += _paid(read)
     told: Counter[str] = Counter()

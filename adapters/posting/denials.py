@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from adapters.model.claim import Claim
+from adapters.model.money import Cents
 from adapters.model.record import Tick
 from adapters.model.remittance import Remittance, RemittanceLine
 from adapters.model.work import WorkItem, open_item
@@ -72,6 +73,25 @@ def denial_of(line: RemittanceLine, rules: Ruleset, *payers: str) -> Denial | No
     return Denial(reason, remarks, category, action, label, spec.deadline_days, caught)
 
 
+def denial_item(claim: Claim, line: int, found: Denial, amount: Cents, tick: Tick) -> WorkItem:
+    """The item of a line of which so much was refused."""
+    caught = f" (the edit {found.caught_by} would have held it)" if found.caught_by else ""
+    remarks = f" [{' '.join(found.remarks)}]" if found.remarks else ""
+    return open_item(
+        "denial",
+        found.reason,
+        claim.id,
+        category=found.category,
+        action=found.action,
+        opened=tick.now,
+        amount=amount,
+        due=tick.today + timedelta(days=found.deadline_days) if found.deadline_days else None,
+        person=claim.person,
+        detail=f"{found.label}{remarks}{caught}",
+        which=str(line),
+    )
+
+
 def denial_items(claim: Claim, answer: Remittance, rules: Ruleset, tick: Tick, kind: str = "") -> tuple[WorkItem, ...]:
     """One item for each line of the answer of which a part was denied, or about which it decides nothing.
 
@@ -81,24 +101,7 @@ def denial_items(claim: Claim, answer: Remittance, rules: Ruleset, tick: Tick, k
     items: list[WorkItem] = []
     for line in answer.lines:
         found = denial_of(line, rules, *payers)
-        if found is None:
-            continue
-        due = tick.today + timedelta(days=found.deadline_days) if found.deadline_days else None
-        caught = f" (the edit {found.caught_by} would have held it)" if found.caught_by else ""
-        remarks = f" [{' '.join(found.remarks)}]" if found.remarks else ""
-        items.append(
-            open_item(
-                "denial",
-                found.reason,
-                claim.id,
-                category=found.category,
-                action=found.action,
-                opened=tick.now,
-                amount=line.charge if undecided(line, rules, *payers) else denied_amount(line, rules, *payers),
-                due=due,
-                person=claim.person,
-                detail=f"{found.label}{remarks}{caught}",
-                which=str(line.line),
-            )
-        )
+        if found is not None:
+            amount = line.charge if undecided(line, rules, *payers) else denied_amount(line, rules, *payers)
+            items.append(denial_item(claim, line.line, found, amount, tick))
     return tuple(items)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from adapters.model.claim import Claim
@@ -17,7 +17,8 @@ from adapters.model.ledger import Account, Entry, EntryLine
 from adapters.model.money import Cents
 from adapters.model.record import Tick
 from adapters.model.remittance import Remittance, RemittanceLine
-from adapters.model.work import WorkItem, open_item
+from adapters.model.work import WorkItem
+from adapters.posting.denials import denial_item, denial_of
 from adapters.posting.post import Posting, account_of, entry_id, taken_back
 from adapters.rules import Ruleset
 
@@ -44,7 +45,7 @@ class Share:
         return self.paid + self.given_up + self.denied
 
 
-def share_of(line: RemittanceLine, left: Cents, rules: Ruleset) -> Share:
+def share_of(line: RemittanceLine, left: Cents, rules: Ruleset, *payers: str) -> Share:
     """What the answer takes off what was `left` to the patient on the line.
 
     A reduction counts only as far as something is left: what exceeds it was given up to an earlier payer before. What it
@@ -52,7 +53,7 @@ def share_of(line: RemittanceLine, left: Cents, rules: Ruleset) -> Share:
     """
     sums: dict[Account, Cents] = {}
     for adjustment in line.adjustments:
-        account = account_of(adjustment, rules)
+        account = account_of(adjustment, rules, *payers)
         if account is not None:
             sums[account] = sums.get(account, 0) + adjustment.amount
     room = max(0, left - line.paid - max(0, sums.get(Account.PATIENT_RESPONSIBILITY, 0)))
@@ -62,11 +63,18 @@ def share_of(line: RemittanceLine, left: Cents, rules: Ruleset) -> Share:
 
 
 def post_later(
-    claim: Claim, answer: Remittance, rules: Ruleset, at: datetime, standing: Sequence[Entry], earlier: Iterable[str]
+    claim: Claim,
+    answer: Remittance,
+    rules: Ruleset,
+    at: datetime,
+    standing: Sequence[Entry],
+    earlier: Iterable[str],
+    kind: str = "",
 ) -> Posting:
     """The entries of a later payer's answer to `claim`, on the lines of the claim to the first payer.
 
-    `earlier`: ids of answers of the same payer that this one stands in place of; they are taken back first.
+    `earlier`: ids of answers of the same payer that this one stands in place of; they are taken back first. `kind` is
+    the payer's kind: its own reading of a reason goes before the table's.
     """
     first = claim.follows or claim.id
     cause = f"{CAUSE}{answer.id}"
@@ -74,12 +82,12 @@ def post_later(
     over = {entry.reverses for entry in standing if entry.reverses}
     before = [e for e in standing if e.cause in causes and not e.reverses and e.id not in over]
     entries = list(taken_back(before, cause, at))
-    left = shares((*standing, *entries), first)
+    left, readings = shares((*standing, *entries), first), _readings(claim, answer, kind)
     lines: list[EntryLine] = []
     denied = 0
     # A cancel, and an answer that takes another back, post nothing of their own.
     for line in () if answer.reversal or claim.frequency == "8" else answer.lines:
-        share = share_of(line, left.get(line.line, 0), rules)
+        share = share_of(line, left.get(line.line, 0), rules, *readings)
         denied += share.denied > 0 and not share.paid
         sides = (
             (Account.PAYER_PAYMENT, share.paid),
@@ -107,38 +115,23 @@ def earlier_answers(
 
 
 def later_denials(
-    claim: Claim, answer: Remittance, entries: Iterable[Entry], rules: Ruleset, tick: Tick
+    claim: Claim, answer: Remittance, entries: Iterable[Entry], rules: Ruleset, tick: Tick, kind: str = ""
 ) -> tuple[WorkItem, ...]:
-    """One item for each line of which a later payer has refused what was left to the patient."""
+    """One item for each line of which a later payer has refused what was left to the patient; `kind` is the payer's."""
     first = claim.follows or claim.id
     refused: dict[int, Cents] = {}
     for entry in entries:
         for line in entry.lines:
             if line.claim == first and line.account is Account.DENIED and line.line is not None and not entry.reverses:
                 refused[line.line] = refused.get(line.line, 0) + line.amount
-    found: list[WorkItem] = []
-    for answered in answer.lines:
-        amount = refused.get(answered.line, 0)
-        reasons = [a.reason for a in answered.adjustments if account_of(a, rules) is Account.DENIED]
-        if amount <= 0 or not reasons:
-            continue
-        spec = rules.carc(reasons[0])
-        found.append(
-            open_item(
-                "denial",
-                reasons[0],
-                claim.id,
-                category=spec.category if spec else "unknown-reason",
-                action=spec.action if spec else "review",
-                opened=tick.now,
-                amount=amount,
-                due=tick.today + timedelta(days=spec.deadline_days) if spec and spec.deadline_days else None,
-                person=claim.person,
-                detail=spec.label if spec else "a reason that the table does not know",
-                which=str(answered.line),
-            )
-        )
-    return tuple(found)
+    readings = _readings(claim, answer, kind)
+    found = ((line.line, refused.get(line.line, 0), denial_of(line, rules, *readings)) for line in answer.lines)
+    return tuple(denial_item(claim, n, denial, amount, tick) for n, amount, denial in found if amount > 0 and denial)
+
+
+def _readings(claim: Claim, answer: Remittance, kind: str) -> tuple[str, ...]:
+    """Whose own reading of a reason goes before the table's: the answering payer's. `kind` is of the claim's payer."""
+    return (claim.payer.id, kind) if answer.payer in ("", claim.payer.id) else (answer.payer,)
 
 
 def shares(entries: Iterable[Entry], claim: str) -> dict[int, Cents]:

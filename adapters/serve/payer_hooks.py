@@ -17,6 +17,7 @@ from fastapi import APIRouter, Request, Response
 from adapters.ehr.client import secret_of
 from adapters.errors import BadSetup, StoreDown
 from adapters.fhir import wire
+from adapters.fhir.bundle import VALID_ID
 from adapters.fhir.notification import Notice, read_notice
 from adapters.fhir.payment import is_delivery
 from adapters.fhir.problem import Problem, Refused
@@ -49,10 +50,19 @@ def router(
         raise BadSetup(("ehrs.payers: the hooks of payers are at this address; give the feed another name",))
 
     @made.post("/hooks/payers/{id}")
-    @made.put("/hooks/payers/{id}/{kind}/{name}")
-    @made.post("/hooks/payers/{id}/{kind}/{name}")
     async def notified(id: str, request: Request) -> Response:
         """A notification: an answer by itself, or a Bundle that holds or names answers."""
+        return await take(id, request)
+
+    @made.put("/hooks/payers/{id}/{kind}/{name}")
+    @made.post("/hooks/payers/{id}/{kind}/{name}")
+    async def changed(id: str, kind: str, name: str, request: Request) -> Response:
+        """An answer at its own address, as a rest-hook with a payload sends it; its body says what it is."""
+        if not (kind.isalpha() and kind.isascii() and VALID_ID.fullmatch(name)):
+            raise refuse(404, Problem("not-found", "there is nothing at this address"))
+        return await take(id, request)
+
+    async def take(id: str, request: Request) -> Response:
         # A payer without a hook and a wrong secret are answered alike.
         if not bears(request, secrets.get(id, "")) or id not in hooked:
             metrics.REFUSED.labels("fhir", "login").inc()
@@ -94,6 +104,8 @@ def _told(wired: Wired, payer: Payer, notice: Notice) -> tuple[wire.JsonObject, 
         if read is None or isinstance(read, Refused) or not is_delivery(read):
             return None
         held.append(read)
+        # One resource may be named in two ways, and an answer that is held twice would be paid twice by its payment.
+        ids.add(name)
     return (*held, *_claims(wired, payer, held))
 
 

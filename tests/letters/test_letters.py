@@ -89,6 +89,29 @@ def test_what_was_paid_is_taken_off_and_what_is_too_much_goes_back() -> None:
     assert "$13.00 more than was left for you" in found.text
 
 
+def test_of_one_claim_never_more_is_asked_than_of_the_account() -> None:
+    record = both_answered()
+    claim = record.claims[0].claim.id
+    assert (stated(record, claim).due, stated(record, claim).paid) == (1_200, 0)
+    record = fed([report("patient-payment", "2026-01-05", course="", amount="5.00")], AT, NOW, record)
+    assert (stated(record, claim).due, stated(record, claim).paid) == (700, 500)
+    record = fed([report("patient-payment", "2026-01-06", course="", amount="20.00")], AT, NOW, record)
+    found = stated(record, claim)
+    assert (found.due, found.paid) == (None, 1_200)
+    assert "To pay now" not in found.text
+
+
+def test_what_an_insurance_paid_too_much_is_not_asked_of_the_patient() -> None:
+    record = treated()
+    record = answered(record, record.claims[0], ("CO", "45", 5_000), ("PR", "1", 3_000))
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[1], ("OA", "23", total - 9_000))
+    found = stated(record, record.claims[0].claim.id)
+    assert found.rows[0].yours == -6_000
+    assert (found.due, found.paid) == (None, 0)
+    assert "There is nothing for you to pay." in found.text
+
+
 def test_what_insurance_refused_is_not_asked_of_the_patient() -> None:
     record = denied()
     found = stated(record)

@@ -118,6 +118,20 @@ def test_another_diagnosis_after_sending_is_asked_about_and_not_corrected() -> N
     assert opened(record) == []
 
 
+def test_a_cancel_may_be_answered_by_the_amounts_negated() -> None:
+    record = paid_in_full(fed([*background(), session(5)], AT, NOW), AT, NOW)
+    first = record.claims[0]
+    record = fed([decides("void", mark=first.claim.id, reason="duplicate")], AT, moment("2026-02-03"), record)
+    record = sent(record, AT, moment("2026-02-03"))
+    void = record.claims[1]
+    news = SubmissionNews(void.claim.id, ClaimEvent.ADJUDICATE, "200", reversed_answer(void))
+    record = happened(record, AT, moment("2026-02-20"), news)
+    assert story(record) == [("1", "voided"), ("8", "complete")]
+    assert record.claims[1].settlement == "accepted"
+    assert opened(record, "credit-balance") == []
+    assert balance(record, "payer-payment") == 0
+
+
 def test_a_claim_that_is_one_too_many_is_cancelled_given_back_and_not_billed_again() -> None:
     record = paid_in_full(fed([*background(), session(5)], AT, NOW), AT, NOW)
     first = record.claims[0]

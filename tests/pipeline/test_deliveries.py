@@ -163,6 +163,14 @@ def test_what_does_not_add_up_is_set_aside_whole(body: Json | bytes, payer: str,
     assert (found.parked.reason, found.letters, found.news, found.captured) == (reason, (), None, ())
 
 
+def test_an_answer_that_stands_in_a_body_twice_is_paid_once() -> None:
+    paid = payment("60.00", detail("payment", "60.00", "r1"))
+    found = letters_of(entry(bundle(response("r1"), response("r1"), paid)), site())
+    assert found.parked is None
+    first, second = (letter_receipt(letter, entry(b"{}"), AT) for letter in found.letters)
+    assert first.digest == second.digest
+
+
 def test_a_letter_that_names_nobody_waits_with_its_money() -> None:
     letter = Letter("", "ICN-9", wire.dumps(response()).decode())
     receipt = letter_receipt(letter, entry(b""), AT)

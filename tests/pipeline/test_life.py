@@ -9,7 +9,7 @@ import pytest
 
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
 from adapters.model.record import ChargeStatus, PersonRecord, SubmissionNews
-from adapters.model.remittance import Decision, Remittance, Unread
+from adapters.model.remittance import Adjustment, Decision, Remittance, Unread
 from adapters.pipeline import House, step
 from adapters.work import CLAIM_INVALID
 from tests.model.clinic import (
@@ -293,6 +293,16 @@ def test_a_reversal_of_what_was_never_posted_waits_and_is_settled_when_it_comes_
     settled = answered(early, first, back)
     assert opened(settled) == []
     assert posted(settled) == posted(early)
+
+
+def test_a_reversal_finds_what_was_laid_from_the_claims_level_to_its_line() -> None:
+    record = sent(ready(days=1), AT, NOW)
+    whole = adjudication(only(record), id="one")
+    first = replace(whole, claim_adjustments=(Adjustment("CO", "253", 200),), paid=(whole.paid or 0) - 200)
+    back = replace(taken_back(first, "back"), claim_adjustments=(Adjustment("CO", "253", -200),))
+    after = answered(record, first, back)
+    assert opened(after) == []
+    assert posted(after) == {"receivable": only(record).claim.total, "charges": -only(record).claim.total}
 
 
 def test_an_adjudication_that_only_pends_posts_nothing_and_is_taken_back() -> None:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from adapters.model.claim import Claim, ClaimLine, ClaimType, Party
 from adapters.model.ledger import Account, Entry
 from adapters.model.remittance import Adjustment, Decision, Remittance, RemittanceLine
+from adapters.model.work import WorkItem
 from adapters.posting import billed, post
-from adapters.posting.later import earlier_answers, of_later_payer, post_later, share_of, shares
-from tests.model.clinic import rules
+from adapters.posting.later import earlier_answers, later_denials, of_later_payer, post_later, share_of, shares
+from tests.model.clinic import moment, rules
 
 AT = datetime(2026, 3, 2, 12, tzinfo=UTC)
 DAY = date(2026, 2, 2)
@@ -119,3 +120,24 @@ def test_any_later_answer_leaves_the_books_in_order(left: int, data: st.DataObje
         assert share == left - rest
     again = list(post_later(second, told, rules(), AT, everything, ("b",)).entries)
     assert shares([*everything, *again], "c1") == shares(everything, "c1")
+
+
+def test_a_later_payers_refusal_is_read_as_any_others() -> None:
+    """By the payer's own reading of the reason, and by the remark where the reason only says that the remarks say why."""
+    entries = first_answered(10_000, 3_000)
+    second = claim("c2", 10_000, sequence=2, follows="c1")
+
+    def item(*adjustments: Adjustment, kind: str = "") -> WorkItem:
+        told = answer("b", "c2", (1, 10_000, (Adjustment("OA", "23", 7_000), *adjustments)))
+        made = post_later(second, told, rules(), AT, entries, (), kind).entries
+        (found,) = later_denials(second, told, made, rules(), moment("2026-03-02"), kind)
+        assert found.amount == 3_000
+        return found
+
+    late = Adjustment("CO", "29", 3_000)
+    assert item(late, kind="medicare").action == "exception-review"
+    assert item(late).action != "exception-review"
+    vague = Adjustment("CO", "16", 3_000)
+    told = item(Adjustment("CO", "16", 3_000, ("N382",)))
+    assert (told.category, "[N382]" in told.detail) == ("eligibility", True)
+    assert item(vague).category != told.category

@@ -135,6 +135,22 @@ def test_a_notification_by_topic_brings_or_names_it(told, put, message, clock, c
     assert paid(at.one) == 0
 
 
+def test_what_is_named_in_two_ways_is_fetched_once(told, put, message, clock, monkeypatch) -> None:
+    at, last = decided(told, put, message, clock)
+    fetched: list[str] = []
+    read = at.one.payers.read
+    monkeypatch.setattr(at.one.payers, "read", lambda payer, name: (fetched.append(name), read(payer, name))[1])
+    status = {
+        "resourceType": "SubscriptionStatus",
+        "type": "event-notification",
+        "notificationEvent": [{"eventNumber": "1", "focus": {"reference": f"ClaimResponse/{last['id']}"}}],
+    }
+    entries = [{"resource": status}, {"fullUrl": f"{at.base}/ClaimResponse/{last['id']}"}]
+    assert at.notify({"resourceType": "Bundle", "type": "subscription-notification", "entry": entries}) == 200
+    assert fetched == [f"ClaimResponse/{last['id']}"]
+    assert paid(at.one) == 0
+
+
 def test_an_answer_that_names_the_claim_by_the_payers_reference_alone_is_its_claims(told, put, message, clock) -> None:
     at, last = decided(told, put, message, clock)
     unnamed = {key: value for key, value in last.items() if key != "identifier"}

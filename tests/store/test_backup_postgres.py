@@ -135,7 +135,7 @@ def test_a_backup_is_a_store_of_sqlite(kept, store: SqlStore, keys: KeyRing, tmp
         assert again.verify() == ()
         there = content(again)
         assert there == content(store)
-        empty = ["identity_conflicts", "person_references", "takings", "waiting"]
+        empty = ["entry_lanes", "identity_conflicts", "person_references", "takings", "unions", "used_once", "waiting"]
         assert sorted(name for name, rows in there.items() if not rows) == empty
     raw = sqlite3.connect(tmp_path / "again.db")
     for table in GUARDED:
@@ -222,7 +222,9 @@ def test_the_head_lies_where_it_is_said(kept, keys: KeyRing, empty: str, tmp_pat
 
 def test_an_older_backup_is_brought_up(kept, keys: KeyRing, empty: str, tmp_path) -> None:
     raw = sqlite3.connect(kept, isolation_level=None)
-    raw.executescript("DROP TABLE waiting; DROP TABLE runnable; UPDATE alembic_version SET version_num = '0002'")
+    for table in ("waiting", "runnable", "used_once", "unions", "entry_lanes"):
+        raw.execute(f"DROP TABLE {table}")
+    raw.execute("UPDATE alembic_version SET version_num = '0002'")
     raw.close()
     before = kept.read_bytes()
     assert restore(kept, empty, keys).migrated == "0002"
