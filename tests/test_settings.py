@@ -104,7 +104,7 @@ def test_a_good_site_file(rules: Ruleset) -> None:
     assert (heron.setting, heron.entities[0].bills) == (Setting.FREESTANDING, Component.GLOBAL)
     reed = site.payer("reed health")
     assert reed is not None
-    assert (reed.cycle, reed.wait_days, reed.timely_filing_days, reed.after_sending) == ("week", 0, 365, "replace")
+    assert (reed.cycle, reed.wait_days, reed.timely_filing_days, reed.after_sending) == ("week", 0, None, "replace")
     assert (reed.endpoint.call, reed.endpoint.idempotent, reed.endpoint.attempts) == ("create", False, 4)
     feed = site.feed("heron-dft")
     assert feed is not None

@@ -80,7 +80,7 @@ class FilingClock:
     _asked: dict[tuple[object, ...], tuple[str, str]] = field(default_factory=dict)
 
     def last_day(self, since: date, context: Context) -> date | None:
-        """The last day on which the payer takes what was done on a day; None for no payer, or where no rule speaks."""
+        """The last day on which the payer takes what was done on a day; None where no rule and no contract says one."""
         limit, weekend = self._terms(context)
         if not limit:
             return None
@@ -99,7 +99,8 @@ class FilingClock:
         key = (payer.id, version.since, id(context.words))
         known = self._asked.get(key)
         if known is None:
-            facts = {**context.words, "contract": f"{payer.timely_filing_days}-days"}
+            days = payer.timely_filing_days
+            facts = {**context.words, "contract": "" if days is None else f"{days}-days"}
             known = self._asked[key] = (
                 self._said(context.day, {**facts, "asks": "limit"}, "limit"),
                 self._said(context.day, {**facts, "asks": "weekend"}, "weekend"),

@@ -91,7 +91,8 @@ class Payer:
     cycle: str = "week"
     """How lines are gathered into claims: `day`, `week` or `month` of the date of service; a year is never crossed."""
     wait_days: int = 0
-    timely_filing_days: int = 365
+    timely_filing_days: int | None = None
+    """By contract; None: no last day is known, but the one that Medicare's rule gives."""
     after_sending: str = "replace"
     """What a change after sending does: `replace` (frequency 7), or `person`."""
     dated_options: tuple[DatedOptions, ...] = ()

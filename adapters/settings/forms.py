@@ -80,7 +80,7 @@ class PayerPart(StrictPart):
     endpoint: EndpointPart = EndpointPart()
     cycle: Literal["day", "week", "month", "visit", "series", "treatment"] = "week"
     wait_days: int = Field(default=0, ge=0)
-    timely_filing_days: int = Field(default=365, gt=0)
+    timely_filing_days: int | None = Field(default=None, gt=0)
     after_sending: Literal["replace", "person", "reopen"] = "replace"
     dated_options: tuple[DatedPart, ...] = ()
 

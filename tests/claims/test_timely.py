@@ -102,6 +102,15 @@ def last(at: House, since: str, setting: str = "freestanding") -> date | None:
     return clock.last_day(day, contexts(at, background()).of(day, facility(setting)))
 
 
+def test_a_payer_whose_contract_nobody_stated_has_no_last_day_but_medicare_has() -> None:
+    """A limit that no source gives would hold what is still in time."""
+    for kind, expected in (("commercial", None), ("medicare", date(2026, 5, 14))):
+        at = house("freestanding", kind=kind)
+        silent = tuple(replace(payer, timely_filing_days=None) for payer in at.site.payers)
+        unsaid = House.of(at.rules, replace(at.site, payers=silent))
+        assert last(unsaid, "2025-05-14") == expected
+
+
 def test_medicare_gives_twelve_months_others_their_contract_and_an_option_goes_before() -> None:
     assert last(house("freestanding"), "2025-05-14") == date(2026, 5, 14)
     assert last(house("freestanding"), "2025-05-23") == date(2026, 5, 26)  # Saturday before Memorial Day
