@@ -19,7 +19,7 @@ import pytest
 
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.people import Identifier, PersonHint
-from adapters.store import Damaged, KeyRing, Sealing, SqlStore, chain, open_store
+from adapters.store import Damaged, KeyRing, Sealing, SqlStore, chain, open_store, seal
 
 Open = Callable[..., SqlStore]
 
@@ -499,3 +499,27 @@ def test_a_signature_is_of_its_data_and_its_signer(keys: KeyRing) -> None:
     assert not KeyRing.ephemeral("another").has_signed(b"seal 1", signed)
     assert not keys.has_signed(b"seal 1", chain.Signed("nobody", signed.signature))
     assert not keys.has_signed(b"seal 1", chain.Signed(signed.key_id, b""))
+
+
+def test_the_head_is_never_two_seals_behind(
+    open_file: Open, make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes while a seal is made gets one of its own; a power cut between must find the head of the one before."""
+    seen: list[tuple[int, int]] = []
+    real = seal.draw
+
+    with open_file() as store:
+
+        def drawn(connection: Any, now: Any, keys: KeyRing) -> Any:
+            if len(seen) < 3:
+                store.receive(make.receipt(b"MSH|busy %d" % len(seen), control=f"busy{len(seen)}"))
+            said, last = store.sealer.head(), chain.last_of(connection)
+            seen.append((said.number if said else 0, last.number if last else 0))
+            return real(connection, now, keys)
+
+        monkeypatch.setattr(seal, "draw", drawn)
+        fill(store, make)
+        store.seal(make.NOW)
+        assert store.verify() == ()
+    assert max(last for _, last in seen) >= 2, "a seal was made while another was"
+    assert all(last - said <= 1 for said, last in seen), seen
