@@ -83,6 +83,9 @@ class Sealer:
                 if self._write(partial(put, drawn=drawn)):
                     done += drawn.seal.last - drawn.seal.first + 1
                 last = drawn.seal
+                # Before the next: a cut of power may leave the head one seal behind, never more.
+                self.write_head()
+                said = self.head()
             if last is not None and (said is None or said.number < last.number):
                 self.write_head()
             return done
