@@ -84,13 +84,15 @@ def test_killed_at_every_durable_step_nothing_is_lost_and_nothing_billed_twice(
         lives += [(chance.choice(found), False) for _ in range(kills // 6)]
         chance.shuffle(lives)
         steps: Counter[str] = Counter()
-        for _ in range(4):
+        for _ in range(10):
             steps.update(sum(both.map(killed, benches, (lives[0::2], lives[1::2])), Counter[str]()))
             # A message that had to be sent again, or a thread that was quicker, makes the path another one.
             missed = [step for step in MUST if not any(hit.endswith(step) for hit in steps)]
             if not missed:
                 break
-            lives = [(next(point for point in found if point.step.endswith(step)), True) for step in missed]
+            lives = [
+                (chance.choice([point for point in found if point.step.endswith(step)]), True) for step in missed * 2
+            ]
         between = steps.pop("", 0)
         print(f"{steps.total() + between} kills, {steps.total()} at one of {len(steps)} steps, {between} between two")
         assert steps.total() + between >= kills
