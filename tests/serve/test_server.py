@@ -99,6 +99,7 @@ def test_a_message_goes_all_the_way_and_the_service_ends(program, payer, message
     stub, base = payer()
     one = program(base)
     before = signal.getsignal(number)
+    threads = set(threading.enumerate())
 
     def act(mllp, _web, _health):
         assert b"MSA|AA|C1" in send(mllp, message("C1"))
@@ -113,7 +114,8 @@ def test_a_message_goes_all_the_way_and_the_service_ends(program, payer, message
     assert signal.getsignal(number) is before
     assert json.loads(stream.getvalue().splitlines()[-1])["event"] == "stopped"
     assert one.store.counts().unread == 0
-    assert threading.active_count() < 12
+    left = [thread.name for thread in threading.enumerate() if thread not in threads]
+    assert left == []
 
 
 def test_a_wait_for_a_payer_does_not_hold_up_the_end(program, payer, message, stream):
