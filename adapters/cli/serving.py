@@ -9,9 +9,9 @@ from typing import Annotated
 import typer
 
 from adapters.cli.options import Given, refuse, taking
+from adapters.pages.links import Links
 from adapters.serve.gate import Gate
 from adapters.serve.lanes import Lanes
-from adapters.serve.links import Links
 from adapters.serve.logs import configure
 from adapters.serve.server import ROLES, serve_all
 from adapters.serve.switching import Switching

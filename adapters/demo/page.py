@@ -7,8 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+from adapters.pages.links import Links
 from adapters.serve.http import create_app
-from adapters.serve.links import Links
 from adapters.serve.server import serving
 from adapters.settings import Settings
 from adapters.wiring import wire

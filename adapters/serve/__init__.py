@@ -1,1 +1,1 @@
-"""The doors and the work behind them: MLLP and HTTP listeners, lanes (workers), health, the page."""
+"""The doors and the work behind them: MLLP and HTTP listeners, lanes (workers), health."""

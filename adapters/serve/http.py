@@ -24,13 +24,14 @@ from adapters.fhir.problem import Problem, Refused
 from adapters.hl7v2.mllp import CR, END, START
 from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME
+from adapters.pages import page
+from adapters.pages.links import Links
 from adapters.pipeline.receive import FHIR_TYPES, Intake, receive_deletion, receive_fhir, receive_v2
-from adapters.serve import fhir_doors, hooks, page, payer_hooks, smart_doors
+from adapters.serve import fhir_doors, hooks, payer_hooks, smart_doors
 from adapters.serve.capabilities import capabilities
 from adapters.serve.gate import Gate, Grant
 from adapters.serve.hearing import last_number
 from adapters.serve.intake import Reception, ack_id, nobody
-from adapters.serve.links import Links
 from adapters.serve.middleware import Contained
 from adapters.serve.wired import Wired
 from adapters.smart import scopes

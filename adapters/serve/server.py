@@ -19,6 +19,7 @@ from adapters.ehr import EhrClient
 from adapters.errors import BadSetup
 from adapters.model.listening import Listening
 from adapters.model.web import WebListening
+from adapters.pages.links import Links
 from adapters.payers.origin import is_loopback
 from adapters.serve import https
 from adapters.serve.asking import Asking
@@ -26,7 +27,6 @@ from adapters.serve.gate import Gate
 from adapters.serve.health import create_health_app
 from adapters.serve.http import create_app
 from adapters.serve.lanes import Lanes
-from adapters.serve.links import Links
 from adapters.serve.logs import configure, log
 from adapters.serve.middleware import LoopbackOnly
 from adapters.serve.mllp import listener_problems, shown, start_listener

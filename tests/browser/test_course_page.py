@@ -21,11 +21,11 @@ from adapters.model.claim import Claim, ClaimEvent
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.record import PersonRecord, Reading, SubmissionNews, Tick
 from adapters.model.remittance import Adjustment, Decision, Remittance, RemittanceLine
+from adapters.pages.course_read import course_view
+from adapters.pages.course_view import CourseView
+from adapters.pages.links import Links
+from adapters.pages.page import course_name, router
 from adapters.pipeline import House, read, step, to_send
-from adapters.serve.course_read import course_view
-from adapters.serve.course_view import CourseView
-from adapters.serve.links import Links
-from adapters.serve.page import course_name, router
 from adapters.settings import read_site, rules_of
 from fhir_server_stub.story import make_story
 from fhir_server_stub.wire import dumps

@@ -18,9 +18,9 @@ from fastapi import FastAPI
 from playwright.sync_api import Page, sync_playwright
 
 from adapters.model.record import PersonRecord
+from adapters.pages.links import Links
+from adapters.pages.page import course_name, router
 from adapters.pipeline import House
-from adapters.serve.links import Links
-from adapters.serve.page import course_name, router
 from tests.model.visits import VISIT, everything, place, recorded
 
 pytestmark = [pytest.mark.browser, pytest.mark.system]

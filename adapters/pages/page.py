@@ -24,14 +24,14 @@ from markupsafe import Markup
 from adapters.errors import StoreDown
 from adapters.model.money import Cents, text
 from adapters.model.record import PersonRecord
+from adapters.pages.course_read import course_view
+from adapters.pages.course_view import FATES, CourseView, Heading
+from adapters.pages.links import SESSION_VALID, Links
 from adapters.pipeline import House
 from adapters.pipeline.stated import assembled
 from adapters.pipeline.step import family_by
 from adapters.pipeline.visiting import visit_view
 from adapters.ports import Clock, Store
-from adapters.serve.course_read import course_view
-from adapters.serve.course_view import FATES, CourseView, Heading
-from adapters.serve.links import SESSION_VALID, Links
 from adapters.timeline import heading, svg, table
 
 COOKIE: Final = "oncoclaims_session"
@@ -100,7 +100,7 @@ def router(wired: PageWired, links: Links | None = None) -> APIRouter:
 
 def style() -> Response:
     """The style sheet: the one thing that is there for everybody."""
-    css = resources.files("adapters.serve").joinpath("pages", "page.css").read_text(encoding="utf-8")
+    css = resources.files("adapters.pages").joinpath("templates", "page.css").read_text(encoding="utf-8")
     return Response(css, media_type="text/css", headers=HEADERS)
 
 
@@ -285,7 +285,7 @@ def _person(heading: Heading) -> str:
 
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("adapters.serve", "pages"),
+        loader=PackageLoader("adapters.pages", "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

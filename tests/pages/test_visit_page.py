@@ -11,9 +11,9 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from adapters.model.record import PersonRecord
+from adapters.pages.links import Links
+from adapters.pages.page import HEADERS, course_name, router
 from adapters.pipeline import House
-from adapters.serve.links import Links
-from adapters.serve.page import HEADERS, course_name, router
 from tests.model.visits import VISIT, everything, place, recorded
 
 NOW = datetime(2026, 5, 5, 15, tzinfo=UTC)

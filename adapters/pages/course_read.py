@@ -19,12 +19,9 @@ from adapters.model.event import Event, Status
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.site import Site
 from adapters.model.why import Why
-from adapters.pipeline.stated import assembled
-from adapters.pipeline.visiting import VISIT
-from adapters.rules import Ruleset
-from adapters.serve.course_books import Books
-from adapters.serve.course_lines import Lines
-from adapters.serve.course_view import (
+from adapters.pages.course_books import Books
+from adapters.pages.course_lines import Lines
+from adapters.pages.course_view import (
     FATES,
     Chip,
     CourseView,
@@ -42,6 +39,9 @@ from adapters.serve.course_view import (
     WeekView,
     foremost,
 )
+from adapters.pipeline.stated import assembled
+from adapters.pipeline.visiting import VISIT
+from adapters.rules import Ruleset
 
 COUNTED: Final = {"management": "M", "physics": "P"}
 """Services counted in units over sessions, with the letter of their marks."""

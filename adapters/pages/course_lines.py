@@ -14,8 +14,8 @@ from adapters.model.record import ChargeOnFile, ChargeStatus, PersonRecord
 from adapters.model.remittance import Adjustment
 from adapters.model.site import Site
 from adapters.model.why import Why
+from adapters.pages.course_view import Adjusted, Fate, LineView, Money, Told
 from adapters.rules import Ruleset
-from adapters.serve.course_view import Adjusted, Fate, LineView, Money, Told
 
 _FIELDS: Final = {
     Account.PAYER_PAYMENT: "paid",

@@ -30,11 +30,11 @@ from adapters.model.remittance import Adjustment, Decision, Remittance, Remittan
 from adapters.model.site import BillingEntity, Facility, Payer, Setting, Site
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem, open_item
+from adapters.pages.course_read import course_view
+from adapters.pages.course_view import FATES, CourseView, Fate, SessionView
+from adapters.pages.links import LINK_VALID, SESSION_VALID, Links
+from adapters.pages.page import COOKIE, HEADERS, course_name, router, shares
 from adapters.pipeline import House
-from adapters.serve.course_read import course_view
-from adapters.serve.course_view import FATES, CourseView, Fate, SessionView
-from adapters.serve.links import LINK_VALID, SESSION_VALID, Links
-from adapters.serve.page import COOKIE, HEADERS, course_name, router, shares
 from adapters.settings import rules_of
 
 RULES = rules_of()
@@ -273,7 +273,7 @@ def test_every_fate_has_a_mark_and_words_of_its_own() -> None:
     assert set(FATES) == set(Fate)
     assert len({words.mark for words in FATES.values()}) == len(FATES)
     assert len({words.label for words in FATES.values()}) == len(FATES)
-    css = resources.files("adapters.serve").joinpath("pages", "page.css").read_text(encoding="utf-8")
+    css = resources.files("adapters.pages").joinpath("templates", "page.css").read_text(encoding="utf-8")
     assert [fate for fate in Fate if f".fate-{fate}" not in css] == []
 
 
@@ -894,7 +894,7 @@ def _contrast(one: str, other: str) -> float:
 @pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
 def test_words_can_be_read_on_their_ground(theme: int) -> None:
     """WCAG 2.2, success criterion 1.4.3: at least 4.5 to 1 for text of normal size."""
-    css = resources.files("adapters.serve").joinpath("pages", "page.css").read_text(encoding="utf-8")
+    css = resources.files("adapters.pages").joinpath("templates", "page.css").read_text(encoding="utf-8")
     block = re.findall(r":root \{(.*?)\n *\}", css, re.DOTALL)[theme]
     colours = dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", block))
     pairs = [(name, f"{name}-bg") for name in colours if f"{name}-bg" in colours]
