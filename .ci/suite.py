@@ -30,7 +30,10 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = pathlib.Path(sys.executable).parent
 PACKAGES = ("adapters", "mappings", "fhir_server_stub")
 QUICK = "not slow and not system"
-HALF = ("tests/properties", "tests/store", "tests/cases", "tests/demo")
+HALF = tuple(
+    f"tests/{name}"
+    for name in ("properties", "store", "cases", "demo", "intake", "pipeline", "stub", "ehr", "pages", "browser")
+)
 """Of the tests, by the time they take: the second of two streams."""
 
 Part = tuple[str, Callable[[], bool]]
