@@ -1,26 +1,33 @@
-"""FHIR in: Bundles and resources durably on file, capture beside a typed model, a Bulk Data file of 10,000 resources.
+"""FHIR in: Bundles and resources durably on file, beside another server; capture beside a typed model; a Bulk Data file.
 
 A Bundle is one session with all it needs (patient, coverage, course, phase, session encounter, fraction). Durable means
 answered after the COMMIT that holds it; set beside what the disk can sync, and beside fhir.resources parsing the same
-bytes. The file goes through `oncoclaims ingest` in a process of its own, read, worked and saved; its memory is set beside
-that of a file of 100 resources.
+bytes. Over a socket the same client posts the same Bundles, so many in flight, to `serve` and to `sekmet-fhir`, each a
+process of its own (`_doors.py` says what each does with one): to our door alone, and to one that reads them into charges
+meanwhile, until the last is read. The file of 10,000 resources goes through `oncoclaims ingest` in a process of its own,
+read, worked and saved; its memory is set beside that of a file of 100 resources.
 """
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
-import os
 import subprocess
 import sys
 import threading
 import time
 import zlib
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from _clinic import fees_text, house, site_text
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # how the tests have the other server installed
+
+from _clinic import house
 from _common import Figure, Row, amount, folder, keep, machine, rates, spread, table, timed
+from _doors import clinic, ours, peer, posted, sekmet, worked
 from fhir.resources.R4B.bundle import Bundle
 from intake import syncs
 
@@ -36,10 +43,20 @@ PER_PERSON = 25
 SENDERS = (1, 8, 64)
 SECONDS = 1.2
 ROUNDS = 3
+IN_FLIGHT = (1, 8, 32)
+POSTED = 192
+"""Bundles in each round over a socket."""
+SESSIONS = 20
+"""Sessions of a person in these."""
+DOOR, WORKED, READ, PEER = (
+    "our door (role web)",
+    "ours, read meanwhile (web, worker)",
+    "the same, until all is read",
+    "sekmet-fhir",
+)
 AT = datetime(2026, 2, 2, 15, tzinfo=UTC)
 _SCT = "http://snomed.info/sct"
 _MCODE = "http://hl7.org/fhir/us/mcode/StructureDefinition/mcode-radiotherapy-"
-_INGEST = "from adapters.cli import main; main()"
 
 Json = dict[str, object]
 
@@ -172,34 +189,59 @@ def durable(at: Path, senders: int) -> float:
     return seconds / sum(counts)
 
 
+def doors(at: Path) -> dict[str, dict[int, Figure]]:
+    """Seconds a Bundle over a socket, by the server and by how many are in flight."""
+    taken: dict[str, dict[int, list[float]]] = {}
+    persons = itertools.count(1)
+    peers = peer()
+    with contextlib.ExitStack() as up:
+        servers = {DOOR: up.enter_context(ours(at / "door", "web"))}
+        servers[WORKED] = up.enter_context(ours(at / "worked", "web,worker"))
+        if peers is not None:
+            servers[PEER] = up.enter_context(sekmet(at / "peer", peers))
+        for base in servers.values():
+            posted(base, [[bundle(next(persons), 1)]])  # what is loaded late is not what is measured
+        count = 1
+        for _, width in itertools.product(range(ROUNDS), IN_FLIGHT):
+            each = POSTED // width
+            bodies = [_told(persons, each) for _ in range(width)]
+            count += each * width
+            for name, base in servers.items():
+                start = time.perf_counter()
+                taken.setdefault(name, {}).setdefault(width, []).append(posted(base, bodies) / (each * width))
+                if name == WORKED:
+                    worked(at / "worked", count)
+                    seconds = time.perf_counter() - start
+                    taken.setdefault(READ, {}).setdefault(width, []).append(seconds / (each * width))
+    return {name: {width: Figure.of(rounds) for width, rounds in found.items()} for name, found in taken.items()}
+
+
+def _told(persons: Iterator[int], count: int) -> list[bytes]:
+    """So many Bundles of one sender: the sessions of a person, then those of the next."""
+    told: list[bytes] = []
+    while len(told) < count:
+        person = next(persons)
+        told += [bundle(person, n) for n in range(1, min(SESSIONS, count - len(told)) + 1)]
+    return told
+
+
 def imported(at: Path, count: int) -> tuple[float, float]:
     """(seconds, MiB at the peak) of `oncoclaims ingest` of so many resources on an empty store."""
-    at.mkdir()
-    (at / "site.toml").write_text(site_text(), encoding="utf-8")
-    (at / "fees.csv").write_text(fees_text(), encoding="utf-8")
-    KeyRing.generate(at / "keys")
+    environment = clinic(at)
     with (at / "all.ndjson").open("w", encoding="utf-8") as file:
         for person in range(max(1, count // PER_PERSON)):
             own = [patient(person), coverage(person), course(person)]
             own += [fraction(person, n) for n in range(1, PER_PERSON - len(own) + 1)]
             file.writelines(json.dumps(resource) + "\n" for resource in own)
-    environment = {
-        **os.environ,
-        "ONCOCLAIMS_STORE": f"sqlite:///{at / 'bulk.db'}",
-        "ONCOCLAIMS_SITE": str(at / "site.toml"),
-        "ONCOCLAIMS_KEYS": str(at / "keys"),
-        "ONCOCLAIMS_LOG_LEVEL": "error",
-    }
 
     def run(*command: str) -> tuple[str, float]:
-        code = f"{_INGEST[:-6]}\nimport resource, sys\ntry:\n    main()\nfinally:\n"
+        code = "from adapters.cli import main\nimport resource, sys\ntry:\n    main()\nfinally:\n"
         code += "    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)\n"
         done = subprocess.run(
             [sys.executable, "-c", code, *command], env=environment, check=True, capture_output=True, text=True
         )
         return done.stdout, int(done.stderr.split()[-1]) / 1024
 
-    run("init")
     start = time.perf_counter()
     out, peak = run("ingest", str(at / "all.ndjson"), "--feed", "ehr")
     seconds = time.perf_counter() - start
@@ -207,6 +249,17 @@ def imported(at: Path, count: int) -> tuple[float, float]:
     assert len(lines) == count // PER_PERSON * PER_PERSON, f"{len(lines)} lines"
     assert all(line.endswith(": accepted") for line in lines), "not all were taken"
     return seconds, peak
+
+
+def _each(figures: dict[int, Figure]) -> str:
+    return " / ".join(f"{figures[width].rate:,.0f}" for width in IN_FLIGHT)
+
+
+def _times(over: dict[str, dict[int, Figure]], width: int) -> tuple[str, ...]:
+    """How many times the other server's rate ours are; nothing where it is not there."""
+    if PEER not in over:
+        return ()
+    return tuple(f"{over[name][width].rate / over[PEER][width].rate:.1f}" for name in (DOOR, READ))
 
 
 def main() -> None:
@@ -257,6 +310,21 @@ def main() -> None:
                 ),
             ],
         )
+        over = doors(at)
+        beside = over.get(PEER)
+        table(
+            f"over a socket, {POSTED} Bundles of {ENTRIES} resources in each of {ROUNDS} rounds, answered a second",
+            ("in flight", *over, *(("our door × sekmet-fhir", "all read × sekmet-fhir") if beside else ())),
+            [
+                (str(width), *(rates(figures[width]) for figures in over.values()), *_times(over, width))
+                for width in IN_FLIGHT
+            ],
+        )
+        print(
+            "  ours is answered after the COMMIT of the journal that holds it (encrypted, synced, shared by those that wait)"
+            "\n  and is read afterwards; sekmet-fhir stores, indexes and commits (WAL, synced by SQLite's default) each\n"
+            "  resource of a Bundle in one transaction before it answers, and has nothing to derive"
+        )
         small_seconds, small = imported(at / "small", 100)
         seconds, peak = imported(at / "bulk", RESOURCES)
     table(
@@ -275,6 +343,16 @@ def main() -> None:
                 f"FHIR Bundles of {ENTRIES} durable, {SENDERS[-1]} senders",
                 f"{busy.rate:,.0f}/s",
                 f"{busy.rate * ENTRIES:,.0f} resources/s; the disk syncs {synced.rate:,.0f} times a second",
+            ),
+            Row(
+                f"such Bundles over a socket, {' / '.join(map(str, IN_FLIGHT))} in flight",
+                f"{_each(over[DOOR])}/s",
+                f"until charges are derived {_each(over[READ])}/s; "
+                + (
+                    f"sekmet-fhir, which keeps resources, {_each(beside)}/s"
+                    if beside
+                    else "sekmet-fhir was not to be had"
+                ),
             ),
             Row(
                 "capturing such a Bundle",

@@ -6,7 +6,6 @@ import hashlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -23,7 +22,7 @@ from adapters.settings import read_site, rules_of
 from adapters.store import KeyRing, open_store
 from adapters.wiring import SystemClock
 from tests.contracts.authority import Authority
-from tests.contracts.elsewhere import EHRS, cached, ran
+from tests.contracts.elsewhere import EHRS, cached, python_peers, ran
 
 SENDERS = Path(__file__).parent / "senders"
 INSTALL_SECONDS = 180
@@ -101,24 +100,7 @@ def npm_modules(npm: Callable[[Path], Path]) -> Path:
 @pytest.fixture(scope="session")
 def peers() -> Path:
     """The `bin` of an environment with the Python counterparts of the lock."""
-    lock = EHRS / "requirements.lock"
-
-    def install(place: Path) -> str:
-        ran(sys.executable, "-m", "venv", place / "venv")
-        pip = (
-            place / "venv/bin/python",
-            "-m",
-            "pip",
-            "install",
-            "--disable-pip-version-check",
-            "--quiet",
-            "--retries=1",
-        )
-        done = ran(*pip, "--only-binary", ":all:", "--require-hashes", "-r", lock)
-        assert "DO NOT MATCH THE HASHES" not in done.stderr, "a package is another than the lock's"
-        return "pip cannot install the FHIR peers of others: they are not run" if done.returncode else ""
-
-    return cached("oncoclaims-fhir-peers", lock, install) / "venv/bin"
+    return python_peers()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -29,6 +30,21 @@ def cached(name: str, lock: Path, install: Callable[[Path], str]) -> Path:
         pytest.skip(reason)
     (place / "ready").touch()
     return place
+
+
+def python_peers() -> Path:
+    """The `bin` of an environment with the Python counterparts of the lock; skips where pip cannot make it."""
+    lock = EHRS / "requirements.lock"
+
+    def install(place: Path) -> str:
+        ran(sys.executable, "-m", "venv", place / "venv")
+        quiet = ("--disable-pip-version-check", "--quiet", "--retries=1")
+        pip = (place / "venv/bin/python", "-m", "pip", "install", *quiet)
+        done = ran(*pip, "--only-binary", ":all:", "--require-hashes", "-r", lock)
+        assert "DO NOT MATCH THE HASHES" not in done.stderr, "a package is another than the lock's"
+        return "pip cannot install the FHIR peers of others: they are not run" if done.returncode else ""
+
+    return cached("oncoclaims-fhir-peers", lock, install) / "venv/bin"
 
 
 def ran(*words: object, cwd: Path | None = None, seconds: float = INSTALL_SECONDS) -> subprocess.CompletedProcess[str]:
