@@ -23,7 +23,7 @@ Survivor = Annotated[str, typer.Argument(help="Who stays: a lane, SYSTEM|VALUE, 
 Merged = Annotated[str, typer.Argument(help="Who is the same person, in the same forms.")]
 
 
-@upon_store()
+@upon_store(writes=True)
 def merge(wired: Wired, survivor: Survivor, merged: Merged, by: By, why: Reason) -> None:
     """Say that two are one person: one record from now on, each thing charged once; what was sent stays as it left."""
     here, there = _lanes(wired, survivor, merged)
@@ -35,7 +35,7 @@ def merge(wired: Wired, survivor: Survivor, merged: Merged, by: By, why: Reason)
     typer.echo(f"{entry}: one person, kept in lane {wired.store.lanes_of(here)[0]}")
 
 
-@upon_store()
+@upon_store(writes=True)
 def unmerge(wired: Wired, survivor: Survivor, merged: Merged, by: By, why: Reason) -> None:
     """Say that two are not one person: each has what came under its own numbers, claims go with what they bill."""
     here, there = _lanes(wired, survivor, merged)

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from adapters.model.journal import JournalKind
 from adapters.model.people import Identifier, PersonHint
+from adapters.pipeline.force import CHANNEL, site_in_force
 from adapters.store import open_store
 from adapters.wiring import key_ring
 
@@ -101,6 +103,25 @@ def test_other_birth_dates_wait_for_a_person(clinic: Any, say: SimpleNamespace) 
     assert len({number for number, _ in days(clinic)}) == 1
     assert rows(clinic, "worklist") == []
     clean(clinic)
+
+
+def test_the_journal_is_told_of_the_settings_under_which_two_become_one(clinic: Any, say: SimpleNamespace) -> None:
+    """They step records, so what they step them by must be on file first, as of any other command that writes."""
+
+    def in_force() -> str:
+        at = f"sqlite:///{clinic.folder}/oncoclaims.db"
+        with open_store(at, key_ring(clinic.folder / "oncoclaims.keys")) as opened:
+            return site_in_force(opened.last_noted(CHANNEL, JournalKind.SITE.value))
+
+    take(clinic, "one.hl7", *two(say))
+    seen = [in_force()]
+    site = (clinic.folder / "site.toml").read_text(encoding="utf-8")
+    for seconds, verb in ((2, "merge"), (3, "unmerge")):
+        clinic.file("site.toml", site.replace("timeout_seconds = 1.0", f"timeout_seconds = {seconds}.0"))
+        done = clinic(verb, A, B, "--by", "Wren", "--why", "the same card")
+        assert done.code == 0, done.err
+        seen.append(in_force())
+    assert len(set(seen)) == 3
 
 
 def test_what_names_nobody_or_one_alone_is_refused(clinic: Any, say: SimpleNamespace) -> None:
