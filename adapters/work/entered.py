@@ -24,10 +24,14 @@ from adapters.model.people import Identifier
 
 NOT_BY_HAND: Final = frozenset({KIND, "merge", "patient"})
 """Kinds of event that no file enters: decisions and merges have verbs of their own, who a patient is registration says."""
+PAYMENT: Final = "patient-payment"
+"""The kind of event that says that a patient paid (`posting.patient`): it must say how much."""
 _CODE: Final = re.compile(r"[0-9A-Z]{5}")
 _MODIFIER: Final = re.compile(r"[0-9A-Z]{2}")
 _TEXT: Final = re.compile(r"[^\x00-\x1f]{1,200}")
 _NAME: Final = re.compile(r"[a-z-]{1,40}")
+_MONEY: Final = re.compile(r"-?[0-9]{1,12}(\.[0-9]{1,2}0*)?")
+"""An amount in whole cents: one with parts of a cent cannot be posted."""
 _YEARS: Final = range(1900, 2200)
 """Years in which something happened; 0026 is a slip of the hand."""
 _TOP: Final = frozenset({"patient", "lane", "event", "fact", "do-not-bill", "bill"})
@@ -191,6 +195,8 @@ def _event(reading: _Reading, path: str, table: Mapping[str, Any]) -> None:
         for name, value in facts.items()
         for text in _values(reading, f"{path}.facts", name, value)
     ]
+    if kind == PAYMENT and status != Status.NOT_DONE:
+        _paid(reading, f"{path}.facts.amount", facts.get("amount"))
     if start is not None:
         reading.says.append(
             saying(
@@ -205,6 +211,16 @@ def _event(reading: _Reading, path: str, table: Mapping[str, Any]) -> None:
                 besides=str(besides) if besides else "",
             )
         )
+
+
+def _paid(reading: _Reading, path: str, value: Any) -> None:
+    """What a patient paid is the one thing that a payment says: without it nothing would be posted, and nobody told."""
+    if value is None:
+        reading.fault(path, "is missing: how much the patient paid, or with a minus was given back")
+    elif isinstance(value, list):
+        reading.fault(path, "is one amount: enter each payment as an event of its own")
+    elif (text := _canonical(value)) is not None and _MONEY.fullmatch(text) and not Decimal(text):
+        reading.fault(path, "is nothing: a payment of 0 is none")
 
 
 def _fact(reading: _Reading, path: str, table: Mapping[str, Any]) -> None:
@@ -262,6 +278,8 @@ def _values(reading: _Reading, path: str, name: str, value: Any) -> Iterator[str
         text = _canonical(one)
         if text is None or not form.fullmatch(text):
             reading.fault(f"{path}.{name}", "is not what this fact should be")
+        elif name == "amount" and not _MONEY.fullmatch(text):
+            reading.fault(f"{path}.{name}", "has parts of a cent")
         else:
             yield text
 

@@ -98,6 +98,18 @@ def test_the_day_of_a_time_is_the_sites_day_of_it() -> None:
     assert event.value("day") == "2026-07-05"
 
 
+PAID = WHO + '[[event]]\nkind = "patient-payment"\ndate = 2026-01-05\n'
+
+
+def test_a_payment_says_how_much_and_one_that_was_none_need_not() -> None:
+    (paid,) = entered(PAID + "facts = { amount = 25.50 }").says
+    assert paid.values("fact.amount") == ("25.50",)
+    (back,) = entered(PAID + "facts = { amount = -5 }").says
+    assert back.values("fact.amount") == ("-5",)
+    (withdrawn,) = entered(PAID + 'status = "not-done"\n').says
+    assert withdrawn.values("fact.amount") == ()
+
+
 @pytest.mark.parametrize(
     ("text", "path"),
     [
@@ -124,6 +136,11 @@ def test_the_day_of_a_time_is_the_sites_day_of_it() -> None:
             WHO + '[[event]]\nkind = "infusion"\nstart = 2026-01-05T10:00:00\nend = 2026-01-05T09:00:00',
             "event[1].end: is before the start",
         ),
+        (PAID, "event[1].facts.amount: is missing: how much the patient paid"),
+        (PAID + "facts = { amount = [5.00, 6.00] }", "event[1].facts.amount: is one amount"),
+        (PAID + "facts = { amount = 0.00 }", "event[1].facts.amount: is nothing"),
+        (PAID + "facts = { amount = 5.005 }", "event[1].facts.amount: has parts of a cent"),
+        ('[[fact]]\nevent = "e"\nname = "amount"\nvalue = 5.005', "fact[1].amount: has parts of a cent"),
         ('[[fact]]\nname = "isocenters"\nvalue = 1', "fact[1]: is of an event, or of a plan or course"),
         ('[[fact]]\nevent = "e"\nplan = "P"\nname = "isocenters"\nvalue = 1', "fact[1]: is of an event, or of a plan"),
         ('[[fact]]\nevent = "e"\nname = "isocenters"', "fact[1].isocenters"),
