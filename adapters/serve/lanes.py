@@ -92,7 +92,7 @@ class Lanes:
         """
         with self._queue.alone(_SORTING, wait=lambda: True):
             found = self._store.at_hand(limit, PERSON_UNKNOWN)
-            done = sum(map(self._work_waiting, found.lanes))
+            done = sum(self._work_waiting(person, self._settle_apart) for person in found.lanes)
             if found.lanes:
                 # What was sorted by other rules is unread again since, and no cycle may close over it.
                 found = self._store.at_hand(limit, PERSON_UNKNOWN)
@@ -109,7 +109,7 @@ class Lanes:
             with self._stepping.held(next(iter(left))) as lanes:
                 waiting = taken_from(left, lanes)
                 self._stepping.step_those(lanes[0], self._still_due(waiting, found, lanes), now)
-            self._uniting.settle(lanes[0], now)
+            self._settle_apart(lanes[0], now)
 
     def _still_due(self, waiting: Sequence[Waiting], found: Round, lanes: Sequence[str]) -> list[Waiting]:
         """The same, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself, and
@@ -119,12 +119,22 @@ class Lanes:
         gone |= {entry for entry in news if not self._stepping.is_here(found.entries[entry], lanes)}
         return without([one for one in waiting if one.entry not in gone], self._stepping.parked)
 
-    def _work_waiting(self, person: str) -> int:
-        """Work a lane with what waits in it on file; how many entries that were."""
+    def _work_waiting(self, person: str, settle: Callable[[str, datetime], object] | None = None) -> int:
+        """Work a lane with what waits in it on file, then `settle` it; how many entries that were."""
         with self._stepping.held(person) as lanes:
             done = self._stepping.work_lane(lanes[0], self._clock.now())
-        self._uniting.settle(lanes[0], self._clock.now())
+        (settle or self._uniting.settle)(lanes[0], self._clock.now())
         return done
+
+    def _settle_apart(self, person: str, now: datetime) -> None:
+        """Put lanes together or apart where this one speaks of others. What goes wrong with it is told, and keeps nobody
+        else waiting: what came is on file, and the lane's due row has it looked at again (`pipeline.step.UNITE`)."""
+        try:
+            self._uniting.settle(person, now)
+        except StoreDown:
+            raise
+        except Exception as error:  # noqa: BLE001  # one person's fault must not keep the others from their day
+            log().error("lanes cannot be regrouped", lane=person, error=type(error).__name__)
 
     def sort(self, limit: int = BATCH, *, wait: Callable[[], bool] | None = None) -> int:
         """Sort at most `limit` unread entries into their lanes, and make these runnable; how many that were.

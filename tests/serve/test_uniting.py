@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from adapters.errors import StoreDown
 from adapters.model.charge import Charge
@@ -361,6 +362,34 @@ def test_a_crash_between_the_step_and_the_merge_is_made_up_for(program, put, mes
     with monkeypatch.context() as broken:
         broken.setattr(one.lanes._uniting, "settle", lambda *_: False)
         one.lanes.work()
+    assert root(one, B) == lane(one, B)
+    assert one.works() == [("merge-waiting", "person")]
+    clock.forward(minutes=2)
+    one.lanes.run_due()
+    assert root(one, B) == lane(one, A)
+    assert one.works() == []
+    sound(one)
+
+
+@pytest.mark.parametrize("sorted_first", [False, True])
+def test_a_fault_in_a_merge_keeps_nobody_else_waiting(program, put, message, clock, monkeypatch, sorted_first):
+    one = program()
+    for body in [merge(A, B), *told(message), message("D1", transaction="D1", mrn=C)]:
+        put(one, body)
+    if sorted_first:
+        one.lanes.sort()
+
+    def fault(_record):
+        raise KeyError("a fault of the program")
+
+    with monkeypatch.context() as broken, capture_logs() as lines:
+        broken.setattr(one.lanes._uniting, "_as_wanted", fault)
+        one.lanes.work()
+    said = {(line["lane"], line["error"]) for line in lines if line["event"] == "lanes cannot be regrouped"}
+    assert said == {(lane(one, A), "KeyError")}
+    counted = one.store.counts()
+    assert (counted.unread, counted.parked) == (0, 0)
+    assert len(record(one, C).charges) == 1
     assert root(one, B) == lane(one, B)
     assert one.works() == [("merge-waiting", "person")]
     clock.forward(minutes=2)
