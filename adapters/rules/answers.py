@@ -131,6 +131,34 @@ class HoldSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class DifferenceSpec:
+    """An entry of the registry of differences: why a service stops between its booking and its payment."""
+
+    name: str
+    stage: str
+    """The stage that is not reached: scheduled, delivered, documented, charged, claimed, paid."""
+    words: str
+    actor: str
+    """Who acts next; `nobody` where time or an answer settles it."""
+    next_step: str
+    holds: tuple[str, ...] = ()
+    """Codes of holds that are this difference."""
+    findings: tuple[str, ...] = ()
+    """Kinds of findings that are this difference."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorSpec:
+    """An entry of the registry of leakage detectors."""
+
+    id: str
+    words: str
+    cite: str
+    actor: str
+    next_step: str
+
+
+@dataclass(frozen=True, slots=True)
 class OptionSpec:
     """An entry of the registry of options: what a payer or site may say, and what holds when nobody does."""
 
@@ -226,7 +254,7 @@ class PlbSpec:
     code: str
     label: str
     books: str
-    """interest, recoupment, forward (carried between payments), or review: posted as recoupment and looked at."""
+    """interest, recoupment, forward (carried between payments), or review: withheld, and looked at."""
     action: str
     ref: RuleRef
     cite: str

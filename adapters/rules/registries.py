@@ -1,4 +1,4 @@
-"""The registries: options that payers and sites set, and the words of holds, skips and findings."""
+"""The registries: options that payers and sites set, and the words of holds, skips, findings, differences and detectors."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Final, TypeVar
 
 from adapters.model.charge import Release
 from adapters.model.endpoint import PATIENCE
-from adapters.rules.answers import HoldSpec, OptionSpec, PolicySpec, PresetSpec
+from adapters.model.reconciliation import Stage
+from adapters.rules.answers import DetectorSpec, DifferenceSpec, HoldSpec, OptionSpec, PolicySpec, PresetSpec
 from adapters.rules.locate import Path
 from adapters.rules.sheet import Sheet
 
@@ -21,7 +22,8 @@ _PRESET: Final = frozenset({"name", "names", "options", "cite"})
 _POLICIES: Final = frozenset({"id", "kind", "title", "policies"})
 _FRACTIONS: Final = frozenset({"timeout_seconds", "first_wait_seconds", "longest_wait_seconds", "rest_seconds"})
 """Of a policy: what may have a fraction; the rest are whole numbers."""
-_LABELS: Final = frozenset({"id", "kind", "title", "holds", "skips", "findings"})
+_LABELS: Final = frozenset({"id", "kind", "title", "holds", "skips", "findings", "differences", "detectors"})
+_STAGES: Final = frozenset(stage.value for stage in Stage)
 _T = TypeVar("_T")
 _RELEASES: Final = {release.value: release for release in Release}
 
@@ -34,6 +36,8 @@ class Registries:
     holds: dict[str, HoldSpec] = field(default_factory=dict)
     skips: dict[str, str] = field(default_factory=dict)
     findings: dict[str, str] = field(default_factory=dict)
+    differences: dict[str, DifferenceSpec] = field(default_factory=dict)
+    detectors: dict[str, DetectorSpec] = field(default_factory=dict)
     presets: dict[str, PresetSpec] = field(default_factory=dict)
     policies: dict[str, PolicySpec] = field(default_factory=dict)
 
@@ -61,6 +65,10 @@ class Registries:
             _words(sheet, path, table, "reason", self.skips)
         for path, table in sheet.tables(sheet.data, (), "findings"):
             _words(sheet, path, table, "kind", self.findings)
+        for path, table in sheet.tables(sheet.data, (), "differences"):
+            self._difference(sheet, path, table)
+        for path, table in sheet.tables(sheet.data, (), "detectors"):
+            self._detector(sheet, path, table)
 
     def _option(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
         sheet.only(table, path, _OPTION)
@@ -120,6 +128,25 @@ class Registries:
         if let_go not in ("", "release", "override") or (let_go and release != Release.PERSON):
             sheet.fault((*path, "let_go"), "let_go is release or override, of a hold that asks a person")
         _enter(sheet, path, self.holds, code, HoldSpec(code, _RELEASES[release], words, next_step, let_go))
+
+    def _difference(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        sheet.only(table, path, frozenset({"name", "stage", "words", "actor", "next_step", "holds", "findings"}))
+        name, stage, actor = (sheet.text(table, path, key) for key in ("name", "stage", "actor"))
+        if stage not in _STAGES:
+            sheet.fault((*path, "stage"), f"stage must be one of {', '.join(sorted(_STAGES))}")
+        # What nobody has to settle has no next step.
+        step = sheet.text(table, path, "next_step", required=actor != "nobody")
+        holds, findings = sheet.names(table, path, "holds"), sheet.names(table, path, "findings")
+        for kind, names in (("hold", holds), ("finding", findings)):
+            for named in names:
+                sheet.refer(kind, named, (*path, f"{kind}s"))
+        spec = DifferenceSpec(name, stage, sheet.text(table, path, "words"), actor, step, holds, findings)
+        _enter(sheet, path, self.differences, name, spec)
+
+    def _detector(self, sheet: Sheet, path: Path, table: Mapping[str, object]) -> None:
+        sheet.only(table, path, frozenset({"id", "words", "cite", "actor", "next_step"}))
+        id, *rest = (sheet.text(table, path, key) for key in ("id", "words", "cite", "actor", "next_step"))
+        _enter(sheet, path, self.detectors, id, DetectorSpec(id, *rest))
 
 
 def _pattern(sheet: Sheet, path: Path, table: Mapping[str, object]) -> re.Pattern[str] | None:

@@ -14,6 +14,8 @@ from adapters.rules.answers import (
     BlockPlan,
     CarcSpec,
     Decision,
+    DetectorSpec,
+    DifferenceSpec,
     HoldSpec,
     Limit,
     Nothing,
@@ -62,6 +64,10 @@ class Ruleset:
     """(id or kind of a payer, reason) → what that payer means by it, in place of the table's row."""
     caught: Mapping[str, str] = field(default_factory=dict)
     """Reason → the hold that would have kept the line back."""
+    differences: Mapping[str, DifferenceSpec] = field(default_factory=dict)
+    """Why a service stops between its booking and its payment, by name."""
+    detectors: Mapping[str, DetectorSpec] = field(default_factory=dict)
+    """What each leakage detector looks for, by its id."""
     loaded: Loaded | None = None
     """The loaded editions that are asked before our typed facts; None where none is loaded (see `with_tables`)."""
 
