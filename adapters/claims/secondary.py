@@ -25,6 +25,9 @@ from adapters.model.remittance import Decision, Remittance
 _OVER: Final = frozenset({ClaimState.ABANDONED, ClaimState.REPLACED, ClaimState.VOIDED})
 _REFUSED: Final = frozenset({ClaimState.REFUSED, ClaimState.ERROR})
 _AWAITING: Final = frozenset({ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED})
+STATUSES: Final = "crossover.statuses"
+STATUS_AT: Final = "crossover.status_at"
+PAYER_AT: Final = "crossover.payer_at"
 REVIEW: Final = "correction-review"
 """Hold of a correction of a later payer's claim, for a payer whose corrections a person sees first."""
 
@@ -37,11 +40,16 @@ class Next:
     answer: Remittance
     coverage: Coverage
     forwarded: bool
-    """Whether the payer before has sent the claim on itself."""
+    """Whether the payer before has sent the claim on itself, and this one has not answered."""
+    onward: tuple[tuple[Coverage, Remittance], ...] = ()
+    """The payers to whom it was sent on and who have answered, with their answers."""
 
 
 def answer_to(claim: Claim, remittances: Sequence[Remittance]) -> Remittance | None:
-    """The adjudication of the claim by its own payer that came last; None where there is none."""
+    """The adjudication of the claim by its own payer that came last; None where there is none.
+
+    `remittances` are answers that decide something and were not taken back.
+    """
     mine = [
         answer
         for answer in remittances
@@ -71,12 +79,20 @@ def next_payers(
         answer = answer_to(claim, remittances)
         if answer is None:
             continue
-        coverage = _after(claim, contexts)
-        if coverage is None:
-            continue
-        forwarded = _forwarded(claim, answer, contexts)
-        if forwarded or patient_share(entries, claim.follows or claim.id) > 0 or _standing(claim, coverage, claims):
-            found.append(Next(on_file, answer, coverage, forwarded))
+        after = _after(claim, contexts)
+        onward: list[tuple[Coverage, Remittance]] = []
+        while after and (known := _sent_on(claim, answer if not onward else onward[-1][1], after, contexts)):
+            after = after[after.index(known) :]
+            said = _answer_by(claim, known.payer, remittances)
+            if said is None:
+                found.append(Next(on_file, answer, known, True, tuple(onward)))
+                break
+            onward.append((known, said))
+            after = after[1:]
+        else:
+            share = patient_share(entries, claim.follows or claim.id)
+            if after and (share > 0 or _standing(claim, after[0], claims)):
+                found.append(Next(on_file, answer, after[0], False, tuple(onward)))
     return tuple(found)
 
 
@@ -96,18 +112,41 @@ def later_claims(
     return (*found, *_voids(claims, contexts, today))
 
 
-def _after(claim: Claim, contexts: Contexts) -> Coverage | None:
-    """The coverage whose turn it is after the claim's own on its first date of service, of a payer the site knows."""
+def _after(claim: Claim, contexts: Contexts) -> list[Coverage]:
+    """The coverages whose turn it is after the claim's own on its first date of service, of payers the site knows."""
     ranked = contexts.ranked(min(line.start for line in claim.lines))
     own = next((n for n, coverage in enumerate(ranked) if coverage.id == claim.coverage), None)
     if own is None:
+        return []
+    return [c for c in ranked[own + 1 :] if contexts.site.payer(c.payer) is not None]
+
+
+def _answer_by(claim: Claim, payer: str, remittances: Sequence[Remittance]) -> Remittance | None:
+    """What a payer to whom the claim was sent on has answered last; None where it has not."""
+    found = [a for a in remittances if a.claim == claim.id and a.payer == payer and not a.reversal]
+    return found[-1] if found else None
+
+
+def _sent_on(claim: Claim, answer: Remittance, after: Sequence[Coverage], contexts: Contexts) -> Coverage | None:
+    """The coverage to whose payer the answering one has sent the claim on; None where it says no such thing.
+
+    It is the one that the answer names, where the person has it; else the next in the order of benefits.
+    """
+    if not _forwarded(claim, answer, contexts):
         return None
-    return next((c for c in ranked[own + 1 :] if contexts.site.payer(c.payer) is not None), None)
+    named = answer.forwarded_to or dict(answer.extensions).get(option_of(claim, contexts, PAYER_AT), "")
+    payer = contexts.site.payer(named) if named else None
+    return next((c for c in after if payer is not None and c.payer == payer.id), after[0])
 
 
 def _forwarded(claim: Claim, answer: Remittance, contexts: Contexts) -> bool:
-    """Whether the answer says that its payer has sent the claim on: in so many words, or by a remark code."""
-    if answer.forwarded_to:
+    """Whether the answer says that its payer has sent the claim on: by its status (CLP02), by whom it names, or by a
+    remark code; where it says so, and by which, the options of the claim's payer tell."""
+    told = dict(answer.extensions)
+    statuses = set(option_of(claim, contexts, STATUSES).split())
+    if answer.forwarded_to or statuses & {answer.status, told.get(option_of(claim, contexts, STATUS_AT), "")}:
+        return True
+    if told.get(option_of(claim, contexts, PAYER_AT)):
         return True
     signs = set(option_of(claim, contexts, "crossover.remarks").split())
     adjustments = (*answer.claim_adjustments, *(a for line in answer.lines for a in line.adjustments))
@@ -167,9 +206,9 @@ def _built(one: Next, contexts: Contexts, today: date) -> Claim:
         replaces="",
         payer_claim_number="",
         condition_codes=(),
-        sequence=before.sequence + 1,
+        sequence=before.sequence + 1 + len(one.onward),
         follows=before.follows or before.id,
-        prior=(*before.prior, restated(one.claim, one.answer)),
+        prior=(*before.prior, restated(one.claim, one.answer), *_restated_onward(one, contexts)),
         built_on=today,
     )
 
@@ -184,6 +223,17 @@ def restated(on_file: ClaimOnFile, answer: Remittance) -> PriorPayer:
         claim_number=answer.payer_claim_number or on_file.payer_claim_number,
         adjudicated_on=answer.paid_on,
     )
+
+
+def _restated_onward(one: Next, contexts: Contexts) -> tuple[PriorPayer, ...]:
+    """The adjudications of those to whom the payer before had sent the claim on itself."""
+    found: list[PriorPayer] = []
+    for coverage, answer in one.onward:
+        payer = contexts.site.payer(coverage.payer)
+        name = payer.name if payer is not None else coverage.payer
+        told = restated(replace(one.claim, payer_claim_number=""), answer)
+        found.append(replace(told, payer=Party(coverage.payer, name), member=coverage.member))
+    return tuple(found)
 
 
 def _says(claim: Claim) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What the ledger came to on a day: `ledger --at DATE --by account|payer|patient|claim` and `--ageing`."""
+"""What the ledger came to on a day: `ledger --at DATE --by account|payer|patient|claim|payment` and `--ageing`."""
 
 from __future__ import annotations
 
@@ -14,10 +14,19 @@ from adapters.model import money
 from adapters.model.balance import Age, Balance, ageing
 from adapters.model.ledger import Account
 from adapters.model.money import Cents
+from adapters.posting import cash
+from adapters.posting.later import CAUSE as LATER
+from adapters.posting.patient import CAUSE as BY_PATIENT
 from adapters.store.balances import Summed
 from adapters.wiring import Wired
 
 _PAYMENT = "payment:"
+_ANSWER = "remittance:"
+CASH = "cash"
+"""What the bank has got of a payment: told with its accounts, and no account itself."""
+_PAID = frozenset(
+    {Account.PAYER_PAYMENT, Account.INTEREST, Account.RECOUPMENT, Account.BALANCE_FORWARD, Account.WITHHELD}
+)
 
 
 class By(StrEnum):
@@ -27,6 +36,7 @@ class By(StrEnum):
     PAYER = "payer"
     PATIENT = "patient"
     CLAIM = "claim"
+    PAYMENT = "payment"
 
 
 def end_of(day: date, zone: ZoneInfo) -> datetime:
@@ -39,9 +49,48 @@ def balances(wired: Wired, by: By, day: date) -> tuple[Balance, ...]:
     before = end_of(day, ZoneInfo(wired.site.zone))
     if by is By.ACCOUNT:
         return (Balance("", tuple(sorted(wired.store.trial_balance_at(before).items()))),)
+    if by is By.PAYMENT:
+        return payments(wired, before)
     summed = wired.store.balances_at(before)
     payers = {one.value.claim.id: one.value.claim.payer.id for one in wired.store.claims()} if by is By.PAYER else {}
     return grouped(summed, by, payers)
+
+
+def payments(wired: Wired, before: datetime) -> tuple[Balance, ...]:
+    """What each payment of a payer paid for claims, and what it added and kept back; the key is payer and number.
+
+    An answer that names no payment stands under its payer alone. A claim's money counts in the payment of the answer
+    that moved it: what a correction takes back is in the payment of the correction.
+    """
+    payers = {one.value.claim.id: one.value.claim.payer.id for one in wired.store.claims()}
+    named = {
+        one.value.id: (one.value.payer or payers.get(one.value.claim, ""), one.value.payment_number)
+        for one in wired.store.remittances()
+    }
+    found: dict[str, Counter[Account]] = defaultdict(Counter)
+    for of in wired.store.ledger_entries():
+        entry = of.value
+        if entry.at >= before:
+            continue
+        if entry.cause.startswith(_PAYMENT):
+            payer, number = [*entry.cause.removeprefix(_PAYMENT).split("|"), ""][:2]
+        elif answer := _answer_of(entry.cause):
+            payer, number = named.get(answer, ("", ""))
+        else:
+            continue
+        for side in entry.lines:
+            if side.account in _PAID:
+                found[f"{payer} {number}".rstrip()][side.account] += side.amount
+    return tuple(
+        Balance(key, tuple(sorted((account, amount) for account, amount in sums.items() if amount)))
+        for key, sums in sorted(found.items())
+        if any(sums.values())
+    )
+
+
+def _answer_of(cause: str) -> str:
+    """The answer that caused an entry, the claim's own payer's or a later one's; empty where none did."""
+    return next((cause.removeprefix(kind) for kind in (_ANSWER, LATER) if cause.startswith(kind)), "")
 
 
 def grouped(summed: Sequence[Summed], by: By, payers: dict[str, str]) -> tuple[Balance, ...]:
@@ -51,7 +100,7 @@ def grouped(summed: Sequence[Summed], by: By, payers: dict[str, str]) -> tuple[B
         if by is By.CLAIM:
             key = one.claim
         elif by is By.PATIENT:
-            key = one.person if one.claim else ""
+            key = one.person if one.claim or one.cause.startswith(BY_PATIENT) else ""
         else:
             key = payers.get(one.claim, "") or one.cause.removeprefix(_PAYMENT).partition("|")[0]
         found[key][one.account] += one.amount
@@ -69,7 +118,7 @@ def aged(wired: Wired, day: date) -> tuple[Age, ...]:
 
 def show_balances(found: Sequence[Balance], by: By, *, as_json: bool) -> None:
     """Print balances: a row an account, or one JSON object a line."""
-    rows = [(one.key, account.value, money.text(amount)) for one in found for account, amount in one.accounts]
+    rows = [row for one in found for row in _told(one, by)]
     if as_json:
         name = by.value
         show.json_lines(
@@ -77,11 +126,20 @@ def show_balances(found: Sequence[Balance], by: By, *, as_json: bool) -> None:
             for key, account, amount in rows
         )
         return
+    if by is By.PAYMENT:
+        show.table("Payments", (by.value, "account", "amount $"), rows, right=("amount $",))
+        return
     total: Cents = sum(amount for one in found for _, amount in one.accounts)
     columns = ("account", "balance $") if by is By.ACCOUNT else (by.value, "account", "balance $")
     cells = [row[1:] if by is By.ACCOUNT else row for row in rows]
     last = ("sum", money.text(total)) if by is By.ACCOUNT else ("sum", "", money.text(total))
     show.table("Balances", columns, [*cells, last], right=("balance $",))
+
+
+def _told(one: Balance, by: By) -> list[tuple[str, str, str]]:
+    """A row an account; of a payment also what the bank has got."""
+    rows = [(one.key, account.value, money.text(amount)) for account, amount in one.accounts]
+    return [*rows, (one.key, CASH, money.text(cash(dict(one.accounts))))] if by is By.PAYMENT else rows
 
 
 def show_ages(found: Sequence[Age], *, as_json: bool) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
-from adapters.cli.deciding import By, Reason, decide
+from adapters.cli.deciding import By, Reason, decide, supervising
 from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.context import demographics
 from adapters.files import show
 from adapters.letters import appeal as drafted
-from adapters.letters import history
+from adapters.letters import history, page
 from adapters.letters import packet as gathered
 from adapters.letters import statement as stated
 from adapters.model import money
@@ -51,9 +52,10 @@ def _records(wired: Wired) -> Iterator[PersonRecord]:
 def statement(
     wired: Wired,
     id: Annotated[str, typer.Argument(help="A person (lane or identifier), or a claim.")],
+    html: Annotated[Path | None, typer.Option("--html", help="Write it as a page into this file.")] = None,
     as_json: Json = False,
 ) -> None:
-    """The patient's statement as text: what was done, what insurance paid, what is due and why, how to ask for help.
+    """The patient's statement as text or page: what was done, what insurance paid, what is due and why, how to ask for help.
 
     It asks for nothing that a payer has not decided. Exit 1 where nobody or several are named so.
     """
@@ -97,6 +99,12 @@ def statement(
             ]
         )
         return
+    if html is not None:
+        try:
+            html.write_text(page(found), encoding="utf-8")
+        except OSError as error:
+            raise refuse((f"{html}: {error.strerror}",)) from error
+        return
     typer.echo(found.text, nl=False)
 
 
@@ -106,7 +114,8 @@ def appeal(wired: Wired, claim: Claim, as_json: Json = False) -> None:
     record = _found(wired, claim)
     today = wired.clock.now().astimezone(ZoneInfo(wired.site.zone)).date()
     who = demographics([event for event in record.events if event.kind == "patient"])
-    found = drafted(record, claim, who, wired.rules, on=today)
+    zone = ZoneInfo(wired.site.zone)
+    found = drafted(record, claim, who, wired.rules, on=today, zone=zone)
     if found is None:
         raise refuse((f"{claim}: no line of it is denied",))
     text, missing = found
@@ -134,7 +143,7 @@ def packet(wired: Wired, claim: Claim, as_json: Json = False) -> None:
 @upon_store()
 def chain(wired: Wired, claim: Claim, as_json: Json = False) -> None:
     """A claim end to end: its versions, the claims to later payers, and every answer, with what each version changed."""
-    found = history(_found(wired, claim), claim)
+    found = history(_found(wired, claim), claim, ZoneInfo(wired.site.zone))
     steps = found.steps if found else ()
     if as_json:
         show.json_lines([{**asdict(step), "total": money.text(step.total)} for step in steps])
@@ -167,8 +176,7 @@ def void(
         if not on_file.payer_claim_number:
             raise refuse((f"{claim}: the payer has given it no number to cancel it by",))
         one = saying(Verb.VOID, mark=claim, reason=reason)
-        made = Decision(
-            by, why, wired.clock.now(), (one,), PersonHint(lane=record.person), by in wired.site.supervisors
-        )
+        person = PersonHint(lane=record.person)
+        made = Decision(by, why, wired.clock.now(), (one,), person, supervising(wired, by))
         entry = decide(wired, made)
     typer.echo(f"decision {entry}: void; the cancel goes out as any claim does")

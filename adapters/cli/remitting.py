@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.cli.deciding import By, Reason, decide
+from adapters.cli.deciding import By, Reason, decide, supervising
 from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.cli.running import files_of, lanes_of
 from adapters.fhir.response import read_answer
@@ -23,7 +23,16 @@ from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
 from adapters.pipeline.exchange import decode_exchange
 from adapters.pipeline.misfits import about_answer, told_of
-from adapters.pipeline.remitting import LETTER, MEDIA, Letter, letter_receipt, remittance_receipt, resource_of
+from adapters.pipeline.remitting import (
+    ACTOR,
+    LETTER,
+    MEDIA,
+    Letter,
+    letter_of,
+    letter_receipt,
+    remittance_receipt,
+    resource_of,
+)
 from adapters.posting import UNBALANCED, UNMATCHED, mismatches
 from adapters.wiring import Wired
 
@@ -94,10 +103,10 @@ def match(
     on_file = wired.store.load(lane).claim(claim) if lane else None
     if on_file is None:
         raise refuse((f"{claim}: no claim on file has this id",))
-    letter = Letter(claim, resource=_resource(entry), matched_by=by, parked=entry.id)
+    letter = Letter(claim, resource=_resource(entry), matched_by=by, parked=entry.id, payer=_payer(entry))
     answer = _posts(letter, on_file, entry.id)
     words = (("entry", entry.id), ("claim", claim), ("item", item.id if item else ""))
-    supervisor = by in wired.site.supervisors
+    supervisor = supervising(wired, by)
     says = (saying(Verb.MATCH, words),)
     made = decide(wired, Decision(by, why, wired.clock.now(), says, PersonHint(lane=lane), supervisor))
     wired.store.receive(letter_receipt(letter, entry, wired.clock.now(), f"person:{by}"))
@@ -134,12 +143,21 @@ def _resource(entry: JournalEntry) -> str:
     return found
 
 
+def _payer(entry: JournalEntry) -> str:
+    """Who decided what an entry holds: the payer that sent it, else the one that the letter names; empty: the claim's own."""
+    if entry.media not in (MEDIA, LETTER):
+        return ""
+    sender = entry.actor.removeprefix(ACTOR) if entry.actor.startswith(ACTOR) else ""
+    return sender or (letter_of(entry.body).payer if entry.media == LETTER else "")
+
+
 def _posts(letter: Letter, on_file: ClaimOnFile, entry: str) -> Remittance:
     """The answer, which can be posted to the claim; refuses with every reason against it."""
     answer = read_answer(letter.resource.encode(), message=entry)
     if not isinstance(answer, Remittance):
         raise refuse(tuple(f"{entry}: {reason}" for reason in answer.reasons))
-    wrong = mismatches(on_file.claim, replace(answer, matched_by=letter.matched_by))
+    other = letter.payer if letter.payer != on_file.claim.payer.id else ""
+    wrong = mismatches(on_file.claim, replace(answer, matched_by=letter.matched_by, payer=other))
     if wrong:
         raise refuse(tuple(f"{on_file.claim.id}: {told_of(one)}" for one in wrong))
     return answer

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from typing import Final
 
-from adapters.context.benefits import Order, order_of_benefits, registered
+from adapters.context.benefits import Accident, Order, accident_on, order_of_benefits, registered
 from adapters.context.eligibility import answered
 from adapters.context.enrolment import enrolled
 from adapters.model.context import Context, Enrolled
@@ -109,6 +110,8 @@ def diagnoses_known(context: Iterable[Event]) -> tuple[str, ...]:
     return tuple(found)
 
 
+_UNINSURED: Final = Order()
+
 _Begun = tuple[int, int]
 """How many dated options of the site and of the payer have begun: within one such period the options are the same."""
 
@@ -129,11 +132,22 @@ class PersonContexts:
     eligibilities: tuple[Eligibility, ...] = ()
     born: date | None = None
     """The person's birth date, on which the order of benefits may rest."""
+    accidents: tuple[Accident, ...] = ()
+    """The visits that are for an accident, whose insurer then goes first."""
     _known: dict[tuple[date, str], Context] = field(default_factory=dict)
+    _named: dict[str, Payer | None] = field(default_factory=dict)
+    """Payers by what coverages call them."""
+    _places: dict[tuple[str, str], Facility] = field(default_factory=dict)
+    """Places by what a report names and its feed."""
     _options: dict[tuple[str, _Begun], tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
     _payers: dict[tuple[str | None, str, _Begun], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
         default_factory=dict
     )
+    _alone: Order = field(init=False)
+    """The order of a person with one coverage, on a day on which it is in force."""
+
+    def __post_init__(self) -> None:
+        self._alone = Order(self.coverages)
 
     def answered(self, coverage: Coverage, day: date) -> Eligibility | None:
         """What the payer answered last about the coverage and the day, None where nobody asked."""
@@ -145,7 +159,10 @@ class PersonContexts:
 
     def in_order(self, day: date) -> Order:
         """The coverages in force on the day, the first payer first, and where that is not as registration has it."""
-        return order_of_benefits(self.coverages, day, self.born, self.site, self.rules)
+        if len(self.coverages) > 1:
+            said = accident_on(self.accidents, day)
+            return order_of_benefits(self.coverages, day, self.born, self.site, self.rules, said)
+        return self._alone if self.coverages and self.coverages[0].holds_on(day) else _UNINSURED
 
     def ranked(self, day: date) -> tuple[Coverage, ...]:
         """The coverages in force on the day in the order of benefits, the first payer first."""
@@ -155,7 +172,8 @@ class PersonContexts:
         """The context on that date of service at that facility."""
         known = self._known.get((day, facility.id))
         if known is None:
-            coverage = next(iter(self.in_order(day).coverages), None)
+            ranked = self.in_order(day).coverages
+            coverage = ranked[0] if ranked else None
             payer, options, words = self._billed_to(coverage.payer if coverage else None, facility, day)
             known = self._known[day, facility.id] = Context(day, facility, coverage, payer, options, words)
         return known
@@ -168,10 +186,11 @@ class PersonContexts:
         self, coverage: str | None, facility: Facility, day: date
     ) -> tuple[Payer | None, Mapping[str, str], Mapping[str, str]]:
         """The payer of a coverage, with the options and words that hold for it at the facility on the day."""
-        payer = None if coverage is None else self.site.payer(coverage)
+        payer = None if coverage is None else self._called(coverage)
         begun = _begun(self.site.dated_options, day), _begun(payer.dated_options, day) if payer else 0
         key = (coverage, facility.id, begun)
-        if key not in self._payers:
+        known = self._payers.get(key)
+        if known is None:
             options, facts = self._options_of(payer, begun, day)
             words = {
                 **facts,
@@ -179,8 +198,14 @@ class PersonContexts:
                 "payer.kind": payer.kind if payer else "unknown",
                 "payer": payer.id if payer else "",
             }
-            self._payers[key] = (payer, options, words)
-        return self._payers[key]
+            known = self._payers[key] = (payer, options, words)
+        return known
+
+    def _called(self, name: str) -> Payer | None:
+        """The site's payer of that id, name or alias, looked for once."""
+        if name not in self._named:
+            self._named[name] = self.site.payer(name)
+        return self._named[name]
 
     def _options_of(self, payer: Payer | None, begun: _Begun, day: date) -> tuple[Mapping[str, str], Mapping[str, str]]:
         key = (payer.id if payer else "", begun)
@@ -193,8 +218,11 @@ class PersonContexts:
 
     def place(self, occurrence_facility: str, feed: str) -> Facility:
         """The facility that a report names, else the one of its feed, else the site's first."""
-        named = self.site.facility(occurrence_facility) if occurrence_facility else None
-        if named is None:
-            sender = self.site.feed(feed)
-            named = self.site.facility(sender.facility) if sender else None
-        return named or self.site.facilities[0]
+        known = self._places.get((occurrence_facility, feed))
+        if known is None:
+            named = self.site.facility(occurrence_facility) if occurrence_facility else None
+            if named is None:
+                sender = self.site.feed(feed)
+                named = self.site.facility(sender.facility) if sender else None
+            known = self._places[occurrence_facility, feed] = named or self.site.facilities[0]
+        return known

@@ -12,15 +12,12 @@ def identity(node: Node, read: Remittance) -> str:
     """`system|value` of the payer's identifier with a digest of what was decided.
 
     The same adjudication delivered twice, under another resource id or instant, has one identity; another decision on
-    the same claim has another. Without an identifier the claim named, the resource or the message stands for it.
+    the same claim has another. Without an identifier the digest alone stands for it: what else could (the claim that it
+    refers to, the id of the resource, the message) is there by one door and not by another. Whoever takes the answer
+    adds whose it is.
     """
     first = node.first("identifier")
-    if first["value"].text:
-        base = f"{first['system'].text}|{first['value'].text}"
-    elif read.claim:
-        base = f"claim|{read.claim}"
-    else:
-        base = f"ClaimResponse/{node['id'].text}" if node["id"].text else f"message|{read.message}"
+    base = f"{first['system'].text}|{first['value'].text}" if first["value"].text else ""
     return f"{base}#{digest(read)}"
 
 

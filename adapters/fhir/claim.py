@@ -15,6 +15,7 @@ from typing import Final
 
 from adapters.fhir import prior
 from adapters.fhir.claim_read import CLAIM_SYSTEM, ENTITIES, ORDERING, SITE_SYSTEM, read
+from adapters.fhir.line_trace import traced
 from adapters.fhir.wire import JsonObject, JsonValue
 from adapters.model import codes
 from adapters.model.claim import AUTHORIZATIONS, Claim, ClaimLine, ClaimType, Party
@@ -49,6 +50,8 @@ def document(claim: Claim, *, profile: PayerEndpoint, created: datetime) -> Json
     is Decimal with two digits.
     """
     built = _claim(claim, created)
+    if profile.line_traces:
+        built |= traced(built, claim.id)
     return bundle(built) if profile.body == "bundle" else built
 
 

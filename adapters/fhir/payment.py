@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from adapters.fhir import bundle, wire
+from adapters.fhir.answer_names import claim_named, named_by, patient_named
 from adapters.fhir.bundle import Message, Resource
 from adapters.fhir.problem import Refused
-from adapters.fhir.response import Faults, claim_named, day_of, patient_named
+from adapters.fhir.response import Faults, day_of
 from adapters.fhir.tree import Node, codes_of, identifier_value, value_of
 from adapters.fhir.wire import JsonObject
 from adapters.model.money import Cents
@@ -42,6 +42,8 @@ class Answer:
     resource: JsonObject
     reference: str = ""
     """By what a payment of the same body refers to it: its id, else its identifier."""
+    insurers: tuple[str, ...] = ()
+    """By what it names the payer that decided: identifier and name, as far as they are said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Delivery:
     answers: tuple[Answer, ...] = ()
     payments: tuple[Payment, ...] = ()
     reasons: tuple[str, ...] = ()
+    names_only: bool = False
+    """Whether the body is a Bundle of addresses without a resource: what a notification names, and nobody could fetch."""
 
 
 def is_delivery(read: JsonObject) -> bool:
@@ -66,6 +70,9 @@ def read_delivery(body: bytes, message: str) -> Delivery:
     read = wire.resource(body)
     if isinstance(read, Refused):
         return Delivery(reasons=tuple(problem.code for problem in read.problems))
+    named = Node(read, "").each("entry") if read["resourceType"] == "Bundle" else ()
+    if named and all(entry["fullUrl"].text and not entry["resource"] for entry in named):
+        return Delivery(names_only=True)
     content = bundle.read(read, message)
     answers = [_apart(content, found) for found in content.resources if found.type == "ClaimResponse"]
     payments: list[Payment] = []
@@ -87,7 +94,8 @@ def _apart(content: Message, found: Resource) -> Answer:
             known = resource.get(name)
             rest = {k: v for k, v in known.items() if k == "display"} if isinstance(known, dict) else {}
             resource[name] = {**rest, "identifier": {"value": value}}
-    return Answer(claim, identifier_value(found.node).text, resource, _name(found))
+    insurers = tuple(named_by(content, found, "insurer"))
+    return Answer(claim, identifier_value(found.node).text, resource, _name(found), insurers)
 
 
 def _name(found: Resource) -> str:
@@ -113,7 +121,7 @@ def _payment(content: Message, found: Resource, faults: Faults, message: str) ->
     if amount is None:
         return None
     number = node["paymentIdentifier"]["value"].text or identifier_value(node).text
-    payer = next(_payers(content, found), "")
+    payer = next(named_by(content, found, "paymentIssuer"), "")
     return Payment(number, payer, amount, tuple(claims), tuple(adjustments), day, message=message)
 
 
@@ -141,11 +149,3 @@ def _answered(content: Message, found: Resource, detail: Node) -> str:
     if target := content.resolve(response, found, "ClaimResponse"):
         return _name(target)
     return response["identifier"]["value"].text or response["reference"].text.rpartition("/")[2]
-
-
-def _payers(content: Message, found: Resource) -> Iterator[str]:
-    """By what the payer is named: identifier, name beside the reference, or in the Organization itself."""
-    issuer = found.node["paymentIssuer"]
-    yield from filter(None, (issuer["identifier"]["value"].text, issuer["display"].text))
-    if target := content.resolve(issuer, found, "Organization"):
-        yield from filter(None, (identifier_value(target.node).text, target.node["name"].text))

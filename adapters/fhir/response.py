@@ -16,7 +16,9 @@ from typing import Final
 from adapters.errors import Inexact
 from adapters.fhir import bundle, wire
 from adapters.fhir.answer_id import digest, identity
+from adapters.fhir.answer_names import claim_named, extensions, patient_named, statuses
 from adapters.fhir.bundle import Message, Resource
+from adapters.fhir.line_trace import trace_of
 from adapters.fhir.problem import Refused
 from adapters.fhir.tree import Node, code_of, codes_of, identifier_value, value_of
 from adapters.model.codes import RARC
@@ -32,6 +34,8 @@ _PATIENT_SHARE: Final[dict[str, str]] = {"deductible": "1", "coinsurance": "2", 
 _GROUP: Final = re.compile(r"(CO|PR|OA|PI)(?:[- ]?([A-Z]?[0-9]{1,3}))?", re.IGNORECASE)
 _MANY: Final = 400
 """Characters of one error text that are kept."""
+_NOTED: Final = re.compile(r"((?:MA?|N)[0-9]{1,4})(?:[ :;,.-].*)?", re.DOTALL)
+"""A process note that is a remark code, with or without its words."""
 
 
 def read_answer(body: bytes, *, message: str) -> Remittance | Unread:
@@ -102,6 +106,9 @@ def _answer(content: Message, answer: Resource, message: str) -> Remittance | Un
         disposition=node["disposition"].text[:_MANY],
         errors=tuple(_errors(node)),
         message=message,
+        status=next(statuses(node), ""),
+        remarks=_told_of_claim(node),
+        extensions=extensions(node),
     )
     outcome = node["outcome"].text
     adjudicated = any(node.each(name) for name in ("item", "addItem", "adjudication")) or bool(node["payment"])
@@ -122,8 +129,8 @@ def _answer(content: Message, answer: Resource, message: str) -> Remittance | Un
 def _adjudicated(base: Remittance, node: Node, faults: Faults) -> Remittance:
     lines: dict[int, RemittanceLine] = {}
     items: set[int] = set()
-    for item, number, added in _lines(node, faults):
-        if number in items and not added:
+    for item, number, part in _lines(node, base.claim, faults):
+        if number in items and not part:
             faults.tell("line-twice", item.at)
             continue
         items.add(number)
@@ -169,21 +176,27 @@ def _together(one: RemittanceLine, other: RemittanceLine) -> RemittanceLine:
     )
 
 
-def _lines(node: Node, faults: Faults) -> Iterator[tuple[Node, int, bool]]:
-    """The lines with their numbers: items, and (True) added items that stand in for exactly one line of ours."""
-    for item in node.each("item"):
-        number = item["itemSequence"].whole
-        if number is None or number < 1:
-            faults.tell("line-number-missing", item.at)
-        else:
-            yield item, number, False
-    for item in node.each("addItem"):
+def _lines(node: Node, claim: str, faults: Faults) -> Iterator[tuple[Node, int, bool]]:
+    """The lines with their numbers; True where it may be a part of a line: an added item, or one of those by our traces.
+
+    Where every line repeats our number of it (`line_trace`), those numbers decide, and however many parts a line came
+    back in bear the same one. Else the trace of a line stands in where it has no other number, and contradicts none.
+    """
+    told = [(item, trace_of(item), name == "addItem") for name in ("item", "addItem") for item in node.each(name)]
+    all_traced = all(trace.line for _, trace, _ in told)
+    for item, trace, added in told:
+        if trace.claim and trace.claim != claim:
+            faults.tell("line-of-another-claim", item.at)
+            continue
         numbers = [n.whole for n in item.each("itemSequence")]
-        if len(numbers) == 1 and numbers[0] is not None and numbers[0] >= 1:
-            yield item, numbers[0], True
+        number = numbers[0] if len(numbers) == 1 and numbers[0] is not None and numbers[0] >= 1 else 0
+        if trace.line and number not in (0, trace.line) and not all_traced:
+            faults.tell("line-number-contradicts-trace", item.at)
+        elif trace.line or number:
+            yield item, trace.line or number, all_traced or added
         else:
             # A line that the payer added and that takes the place of none of ours cannot be posted to a line.
-            faults.tell("line-added", item.at)
+            faults.tell("line-added" if added else "line-number-missing", item.at)
 
 
 def _line(item: Node, number: int, faults: Faults) -> RemittanceLine | None:
@@ -213,7 +226,7 @@ def _line(item: Node, number: int, faults: Faults) -> RemittanceLine | None:
         allowed=amounts.get("eligible"),
         units=units,
         code=code_of(item["productOrService"]).text,
-        trace=_trace(item),
+        trace=trace_of(item).text,
         modifiers=tuple(code for m in item.each("modifier") for _, code, _ in codes_of(m)),
         revenue=code_of(item["revenue"]).text,
         remarks=() if adjustments else _remarks(item),
@@ -263,12 +276,10 @@ def _remarks(item: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(code for entry in item.each("adjudication") for code in _reasons(entry)[1]))
 
 
-def _trace(item: Node) -> str:
-    """Our number of the line as the answer repeats it (Da Vinci PAS: extension itemTraceNumber)."""
-    for extension in item.each("extension"):
-        if extension["url"].text.endswith("itemTraceNumber"):
-            return value_of(extension)["value"].text
-    return ""
+def _told_of_claim(node: Node) -> tuple[str, ...]:
+    """Remark codes about the whole claim: beside no adjustment of it, or as process notes."""
+    notes = (_NOTED.fullmatch(note["text"].text.strip()) for note in node.each("processNote"))
+    return tuple(dict.fromkeys((*_remarks(node), *(noted[1] for noted in notes if noted))))
 
 
 def _reasons(entry: Node) -> tuple[list[str], tuple[str, ...]]:
@@ -329,24 +340,6 @@ def day_of(node: Node, faults: Faults) -> date | None:
     except ValueError:
         faults.tell("date-unclear", node.at)
         return None
-
-
-def claim_named(content: Message, answer: Resource) -> str:
-    """Our Claim.identifier as the answer names it: beside the reference, or in the Claim where the body holds it."""
-    request = answer.node["request"]
-    if request["identifier"]["value"].text:
-        return request["identifier"]["value"].text
-    found = content.resolve(request, answer, "Claim")
-    return identifier_value(found.node).text if found else ""
-
-
-def patient_named(content: Message, answer: Resource) -> str:
-    """The patient's identifier as the answer names it: beside the reference, or in the Patient where the body holds it."""
-    reference = answer.node["patient"]
-    if reference["identifier"]["value"].text:
-        return reference["identifier"]["value"].text
-    found = content.resolve(reference, answer, "Patient")
-    return identifier_value(found.node).text if found else ""
 
 
 def _errors(node: Node) -> Iterator[str]:

@@ -14,6 +14,7 @@ from typing import Final
 from adapters.hl7v2.block import facts_of
 from adapters.hl7v2.coding import codes_of, modifiers_of
 from adapters.hl7v2.elements import Gathered, place
+from adapters.hl7v2.payments import read_payment
 from adapters.hl7v2.segment import Segment
 from adapters.hl7v2.transaction import Charge, Common, common_of, line_of, said_beside
 from adapters.model.why import Fact
@@ -58,7 +59,10 @@ def _read(charge: Charge) -> None:
     gathered, ft1 = charge.gathered, charge.ft1
     dialect = gathered.speech.dialect
     said_type = ft1.text(6).strip().upper()
-    if said_type in dialect.ignored_types:
+    if said_type in dialect.payment_types and dialect.payments != "ignore":
+        read_payment(charge)
+        return
+    if said_type in dialect.ignored_types | dialect.payment_types:
         gathered.omit("not-a-charge", place(ft1))
         return
     credit = said_type in dialect.credit_types

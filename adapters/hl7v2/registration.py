@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Final
 
-from adapters.hl7v2.elements import Gathered, diagnoses, npi, number, place
+from adapters.hl7v2.elements import Gathered, diagnoses, is_null, npi, number, place
 from adapters.hl7v2.segment import Segment
 from adapters.model.event import Status
 from adapters.model.people import Identifier, PersonHint
@@ -74,7 +74,9 @@ def read_registration(gathered: Gathered, segments: Sequence[Segment]) -> None:
         if segment.name == "PID":
             _patient(gathered, segment)
         elif segment.name == "PV1":
-            _visit(gathered, segment, [s for s in segments if s.name == "DG1"])
+            _visit(
+                gathered, segment, [s for s in segments if s.name == "DG1"], [s for s in segments if s.name == "ACC"]
+            )
         elif segment.name == "GT1":
             _guarantor(gathered, segment)
     _coverages(gathered, segments)
@@ -147,6 +149,7 @@ def _visit(
     gathered: Gathered,
     pv1: Segment,
     dg1s: Sequence[Segment],
+    accs: Sequence[Segment] = (),
     *,
     status: Status = Status.DONE,
     open_again: bool = False,
@@ -163,6 +166,7 @@ def _visit(
         facts.append(speech.fact("by", *attending))
     for dg1 in dg1s:
         facts += diagnoses(gathered, dg1, 3)
+    facts += [fact for acc in accs[:1] if (fact := _accident(gathered, acc)) is not None]
     start, day = _today(gathered)
     end = None
     for n in (44, 45):
@@ -176,6 +180,18 @@ def _visit(
         elif text:
             gathered.omit("ill-formed-date", pv1.path(n))
     gathered.emit("encounter", place(pv1), line=line, start=start, day=day, end=end, status=status, facts=facts)
+
+
+def _accident(gathered: Gathered, acc: Segment) -> Fact | None:
+    """What kind of accident the visit is for (section 6.5.9): at work by ACC-5, with a car by the state of ACC-4, else
+    another where a code or a date is given."""
+    if acc.text(5).strip().upper() == "Y":
+        return gathered.speech.fact("accident", "work", acc.path(5))
+    told = [n for n in (4, 2, 1) if acc.text(n).strip() and not is_null(acc, n)]
+    if 4 in told:
+        return gathered.speech.fact("accident", "auto", acc.path(4))
+    said = told[0] if told else 0
+    return gathered.speech.fact("accident", "other", acc.path(said)) if said else None
 
 
 def _guarantor(gathered: Gathered, gt1: Segment) -> None:

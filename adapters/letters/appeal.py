@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import date
+from dataclasses import replace
+from datetime import UTC, date, datetime, tzinfo
 
 from adapters.letters.packet import documents_of
 from adapters.model import money
@@ -15,13 +16,19 @@ from adapters.rules import Decision, Ruleset
 
 
 def appeal(
-    record: PersonRecord, id: str, who: Demographics, rules: Ruleset, *, on: date
+    record: PersonRecord, id: str, who: Demographics, rules: Ruleset, *, on: date, zone: tzinfo = UTC
 ) -> tuple[str, tuple[str, ...]] | None:
-    """The letter about the claim's denied lines, and what it lacks; None where the claim has no open denial."""
+    """The letter about the claim's denied lines, and what it lacks; None where the claim has no open denial.
+
+    `on` is the day at the clinic, whose zone is `zone`.
+    """
     on_file = record.claim(id)
     denials = [i for i in record.work if i.kind == "denial" and i.about == id and i.closed is None]
     if on_file is None or not denials:
         return None
+    if on_file.submitted_at:
+        sent = datetime.fromisoformat(on_file.submitted_at).astimezone(zone)
+        on_file = replace(on_file, submitted_at=sent.date().isoformat())
     missing: list[str] = []
     sources: list[str] = []
     lines = list(_letter(record, on_file, denials, who, rules, on, missing, sources))
@@ -135,7 +142,7 @@ def _shown(record: PersonRecord, on_file: ClaimOnFile, claim: Claim, want: str, 
                 yield f"Authorization {claim.authorization}."
         case "acceptance":
             if on_file.submitted_at:
-                yield f"Sent {on_file.submitted_at}; your acceptance is attached."
+                yield f"Sent on {on_file.submitted_at}; your acceptance is attached."
         case "original":
             others = [c for c in record.claims if c.claim.id != claim.id and _same(c.claim, claim)]
             if not others:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, tzinfo
 
 from adapters.model.claim import ClaimOnFile
 from adapters.model.money import Cents
@@ -40,10 +40,10 @@ class History:
     steps: tuple[Step, ...]
 
 
-def history(record: PersonRecord, id: str) -> History | None:
+def history(record: PersonRecord, id: str, zone: tzinfo = UTC) -> History | None:
     """The chain in which the claim stands: all that it replaces and that replaces it, and the claims to later payers.
 
-    None where the record has no such claim.
+    Days of sending are those of the zone. None where the record has no such claim.
     """
     if record.claim(id) is None:
         return None
@@ -64,17 +64,19 @@ def history(record: PersonRecord, id: str) -> History | None:
     steps: list[Step] = []
     for on_file in record.claims:
         if on_file.claim.id in chain:
-            steps.append(_version(record, on_file))
+            steps.append(_version(record, on_file, zone))
             steps += [_answer(on_file, answer) for answer in record.remittances if answer.claim == on_file.claim.id]
     return History(tuple(steps))
 
 
-def _version(record: PersonRecord, on_file: ClaimOnFile) -> Step:
+def _version(record: PersonRecord, on_file: ClaimOnFile, zone: tzinfo) -> Step:
     claim = on_file.claim
     before = record.claim(claim.replaces) if claim.replaces else None
     kind = _HOW.get(claim.frequency, f"frequency {claim.frequency}")
     place = "" if claim.sequence == 1 else f" to payer {claim.sequence}"
-    sent = datetime.fromisoformat(on_file.submitted_at).date() if on_file.submitted_at else claim.built_on
+    sent = (
+        datetime.fromisoformat(on_file.submitted_at).astimezone(zone).date() if on_file.submitted_at else claim.built_on
+    )
     why = f" ({', '.join(claim.condition_codes)})" if claim.condition_codes else ""
     return Step(
         claim.id,
@@ -96,9 +98,14 @@ def _answer(on_file: ClaimOnFile, answer: Remittance) -> Step:
         answer.payer or on_file.claim.payer.id,
         _day(answer.paid_on) if answer.paid_on else "",
         answer.paid if answer.paid is not None else sum(line.paid for line in answer.lines),
-        f"{answer.decision.value}" + (", sent on to the next payer" if answer.forwarded_to else ""),
+        f"{answer.decision.value}" + (", sent on to the next payer" if _sent_on(answer) else ""),
         answer.payer_claim_number,
     )
+
+
+def _sent_on(answer: Remittance) -> bool:
+    """Whether the answer says in the words of an 835 that its payer has sent the claim on (CLP02 19 to 21, NM1 TT)."""
+    return bool(answer.forwarded_to) or answer.status in ("19", "20", "21")
 
 
 def _day(day: date) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from typing import Final
 
 from adapters.model import money
 from adapters.model.claim import Claim, ClaimLine, ClaimState
@@ -51,7 +52,17 @@ class Statement:
     waiting: tuple[tuple[date, Cents], ...]
     """(first day, total) of each claim that some payer has not decided."""
     credit: Cents
-    text: str
+    name: str
+    """Whom it greets; empty where no name is known."""
+    sender: str
+    contact: str
+    on: date
+    """The day on which it is written, at the clinic."""
+
+    @property
+    def text(self) -> str:
+        """The statement as plain text."""
+        return "\n".join(_text(self)) + "\n"
 
 
 def statement(
@@ -65,7 +76,8 @@ def statement(
     on: date,
     claim: str = "",
 ) -> Statement:
-    """The statement of the whole account, or of one claim to a first payer. `contact` says where help is.
+    """The statement of the whole account, or of one claim to a first payer. `contact` says where help is, `on` is the day
+    at the clinic.
 
     What a patient pays is for the account and for no claim of it: of one claim never more is asked than of the account.
     """
@@ -81,10 +93,8 @@ def statement(
     due = account.statement if not claim else min(share, account.statement or 0) or None
     reasons = tuple(_reasons(record, final, rules))
     paid = share - (due or 0) if claim else account.paid
-    found = Statement(rows, reasons, paid, due, waiting, 0 if claim else account.credit, "")
-    return Statement(
-        rows, reasons, paid, due, waiting, found.credit, "\n".join(_text(found, who, sender, contact, on)) + "\n"
-    )
+    name = " ".join(part for part in (who.given, who.family) if part)
+    return Statement(rows, reasons, paid, due, waiting, 0 if claim else account.credit, name, sender, contact, on)
 
 
 def _rows(record: PersonRecord, claim: Claim, rules: Ruleset) -> Iterable[Row]:
@@ -137,20 +147,44 @@ def _reasons(record: PersonRecord, claims: Iterable[Claim], rules: Ruleset) -> I
     return told.items()
 
 
-def _text(found: Statement, who: Demographics, sender: str, contact: str, on: date) -> Iterable[str]:
-    name = " ".join(part for part in (who.given, who.family) if part)
-    yield sender
-    yield f"Statement of {on.isoformat()}"
+def opening(found: Statement) -> str:
+    """The first sentence after the greeting: what is to be paid now, or why nothing is."""
+    if found.due is not None:
+        return f"Your insurance has answered. What is left for you to pay is ${money.text(found.due)}."
+    if found.credit:
+        return f"You have paid ${money.text(found.credit)} more than was left for you. We give it back to you."
+    if found.waiting:
+        return "There is nothing for you to pay now. Your insurance has not decided everything yet; please wait for us."
+    return "There is nothing for you to pay."
+
+
+def greeting(found: Statement) -> str:
+    """How it greets the patient."""
+    return f"Dear {found.name}," if found.name else "Dear patient,"
+
+
+DONE: Final = "What was done, and who pays for it"
+REDUCED: Final = '"Reduced" is what we take off under our agreement with your insurance. You never owe it.'
+WHY_YOURS: Final = "Why a part is yours"
+STILL_WITH: Final = "Still with your insurance: you owe nothing for these now"
+ASK_US: Final = (
+    "If you cannot pay this at once, if a line is not clear, or if something looks wrong to you, please tell us:"
+)
+GLADLY: Final = (
+    "We will gladly explain any line. We can also talk about smaller payments, and about who may help with the cost."
+)
+
+
+def _text(found: Statement) -> Iterable[str]:
+    yield found.sender
+    yield f"Statement of {found.on.isoformat()}"
     yield ""
-    yield f"Dear {name}," if name else "Dear patient,"
+    yield greeting(found)
     yield ""
-    if found.due is None:
-        yield from _nothing_due(found)
-    else:
-        yield f"Your insurance has answered. What is left for you to pay is ${money.text(found.due)}."
+    yield opening(found)
     if found.rows:
         yield ""
-        yield "What was done, and who pays for it"
+        yield DONE
         heads = (f"{'':10}", f"{'':{_WIDTH}}", "   charged", " insurance", "   reduced", "     yours")
         yield " ".join(heads).rstrip()
         for row in found.rows:
@@ -161,10 +195,10 @@ def _text(found: Statement, who: Demographics, sender: str, contact: str, on: da
                 yield f"{'':10} your insurance has refused {money.text(row.refused)} of this; we look into it,"
                 yield f"{'':10} and you owe nothing for it now"
     if any(row.reduced for row in found.rows):
-        yield '"Reduced" is what we take off under our agreement with your insurance. You never owe it.'
+        yield REDUCED
     if found.reasons and found.due is not None:
         yield ""
-        yield "Why a part is yours"
+        yield WHY_YOURS
         for words, amount in found.reasons:
             yield f"  {words}: ${money.text(amount)}"
     if found.paid:
@@ -175,19 +209,10 @@ def _text(found: Statement, who: Demographics, sender: str, contact: str, on: da
         yield f"To pay now: ${money.text(found.due)}"
     if found.waiting:
         yield ""
-        yield "Still with your insurance: you owe nothing for these now"
+        yield STILL_WITH
         for day, total in found.waiting:
             yield f"  services from {day.isoformat()}, ${money.text(total)} charged"
     yield ""
-    yield "If you cannot pay this at once, if a line is not clear, or if something looks wrong to you, please tell us:"
-    yield f"{contact}."
-    yield "We will gladly explain any line. We can also talk about smaller payments, and about who may help with the cost."
-
-
-def _nothing_due(found: Statement) -> Iterable[str]:
-    if found.credit:
-        yield f"You have paid ${money.text(found.credit)} more than was left for you. We give it back to you."
-    elif found.waiting:
-        yield "There is nothing for you to pay now. Your insurance has not decided everything yet; please wait for us."
-    else:
-        yield "There is nothing for you to pay."
+    yield ASK_US
+    yield f"{found.contact}."
+    yield GLADLY

@@ -43,6 +43,8 @@ class PayerEndpoint:
     """`submit` (Claim/$submit) or `create` (conditional create on Claim.identifier)."""
     body: str = "claim"
     """`claim`, or `bundle` with the claim first."""
+    line_traces: bool = False
+    """Whether each line bears a number of ours that the answer repeats (Da Vinci PAS, extension itemTraceNumber)."""
     idempotent: bool = False
     """Whether repeating the call with the same bytes was shown to be harmless (design idea 6)."""
     timeout_seconds: float = 15.0

@@ -28,9 +28,13 @@ class Account(StrEnum):
     INTEREST = "interest"
     """Interest that a payer paid: positive is received, negative was taken back."""
     RECOUPMENT = "recoupment"
-    """Kept back out of a payment: positive was taken now for something else, negative is carried to a later payment."""
+    """What a payer takes back out of payments: positive was taken now, negative is to be taken later, or was refunded."""
+    BALANCE_FORWARD = "balance-forward"
+    """Carried between payments: negative went out of one, positive was applied in another; nothing where all came back."""
+    WITHHELD = "withheld"
+    """Kept back, or added, for another reason than these: a person looks at it."""
     PROVIDER_LEVEL = "provider-level"
-    """The other side of interest and recoupment: no claim's money, so never a claim's receivable."""
+    """The other side of interest and of what is kept back: no claim's money, so never a claim's receivable."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ class Remittance:
     amounts: tuple[tuple[str, Cents], ...] = ()
     matched_by: str = ""
     """The person who said that it is this claim's, where what the answer names does not."""
+    extensions: tuple[tuple[str, str], ...] = ()
+    """(url, value) of what the payer says in words of its own about the claim; its options tell what of it means what."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -166,12 +166,15 @@ class PayerClient:
         return self._patiently(payer, lambda: self._call("POST", f"{kind}/_search", payer, form.encode(), strict))
 
     def read(self, payer: Payer, reference: str) -> bytes | None:
-        """A resource that the payer has named; None where it lies elsewhere or cannot be had now."""
+        """A resource that the payer has named. Nothing (`b""`) where asking again would not help: it lies elsewhere, or the
+        payer says that it is not there (404, 410); None where it cannot be had now."""
         url = followed(payer.endpoint.base_url, reference)
         if not url:
-            return None
+            return b""
         answer = self._patiently(payer, lambda: self._call("GET", url, payer))
-        return answer.body if answer.status == 200 else None
+        if answer.status in (404, 410):
+            return b""
+        return answer.body or None if answer.status == 200 else None
 
     def _submitted(self, exchange: Exchange, payer: Payer, answer: _Answer) -> Exchange:
         exchange = self._came(exchange, answer)

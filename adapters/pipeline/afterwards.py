@@ -1,12 +1,12 @@
-"""What follows an answer: claims to later payers, cancels that a person wants, the patient's account and its credits,
-and the questions that a change after sending leaves open. Functions from record to record, like the step itself.
+"""What follows an answer: claims to later payers, cancels that a person wants, the patient's account and its credits
+(`accounts`), and the questions that a change after sending leaves open. Functions from record to record, like the step itself.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Final
 
 from adapters.claims import (
@@ -27,15 +27,23 @@ from adapters.model.charge import Charge, Finding
 from adapters.model.claim import Claim, ClaimOnFile, ClaimState
 from adapters.model.decision import Verb
 from adapters.model.event import Event
-from adapters.model.money import Cents
-from adapters.model.record import ChargeOnFile, ChargeStatus, Due, PersonRecord, Tick
+from adapters.model.record import ChargeOnFile, Due, PersonRecord, Tick
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem, open_item
-from adapters.posting.patient import PatientAccount, account_of_patient, paid_by_payers, payment_entries
+from adapters.pipeline.accounts import (
+    AWAITING,
+    CREDIT,
+    RETURNED_UNREAD,
+    TOLD,
+    UNSENT,
+    credit_items,
+    told_payments,
+)
+from adapters.pipeline.decided import deciding
+from adapters.posting.patient import payment_entries
 from adapters.rules import Decision, Ruleset
 from adapters.work import Standing
 
-CREDIT: Final = "credit-balance"
 WAITS: Final = "waits-for-answer"
 """Kind of an item that says that a correction waits for the payer's answer."""
 REOPEN: Final = "reopen-claim"
@@ -49,10 +57,7 @@ OF_SENT: Final = frozenset({RETURNED, QUESTION})
 """Kinds of the findings of `remarks`."""
 COLLECT: Final = "correct"
 """What falls due when changes of a sent claim have been collected long enough."""
-_OWN: Final = frozenset({CREDIT, WAITS, REOPEN, FORWARDED})
-_UNSENT: Final = frozenset({ClaimState.BUILT, ClaimState.HELD, ClaimState.READY})
-_AWAITING: Final = frozenset({ClaimState.UNKNOWN, ClaimState.ACCEPTED, ClaimState.QUEUED})
-_RETURNED: Final = frozenset({ClaimState.REFUSED, ClaimState.ERROR})
+_OWN: Final = frozenset({CREDIT, WAITS, REOPEN, FORWARDED, TOLD})
 _CROSSOVER_DAYS: Final = 45
 """Days in which a forwarded claim is answered, at most (medical-oncology-and-revenue-cycle.md 6.9, R)."""
 
@@ -83,7 +88,8 @@ def to_bill(record: PersonRecord, stands: Standing) -> tuple[tuple[ChargeOnFile,
 def _freed(claims: Iterable[ClaimOnFile], again: frozenset[str]) -> tuple[ClaimOnFile, ...]:
     """The claims, with those that a person sends again as if they had never been sent."""
     return tuple(
-        replace(c, state=ClaimState.ABANDONED) if c.claim.id in again and c.state in _RETURNED else c for c in claims
+        replace(c, state=ClaimState.ABANDONED) if c.claim.id in again and c.state in RETURNED_UNREAD else c
+        for c in claims
     )
 
 
@@ -102,7 +108,7 @@ def after_sending(
     fixes = corrections(patient, record.charges, claims, contexts.coverages, contexts, tick.today, rules, wanted)
     record, ripe = collected(record, [fix for fix in fixes if fix.of not in wanted], contexts, tick)
     voids = tuple(fix for fix in fixes if fix.of in wanted)
-    later = later_claims(claims, record.remittances, record.entries, contexts, tick.today)
+    later = later_claims(claims, deciding(record, contexts), record.entries, contexts, tick.today)
     return record, (*ripe, *voids, *(Correction(one.claim, one.claim.replaces, one.hold) for one in later))
 
 
@@ -118,7 +124,7 @@ def collected(
     ripe: list[Correction] = []
     for fix in fixes:
         days = int(option_of(fix.claim, contexts, DAYS))
-        drawn_up = any(c.claim.replaces == fix.of and c.state in _UNSENT for c in record.claims)
+        drawn_up = any(c.claim.replaces == fix.of and c.state in UNSENT for c in record.claims)
         begun = started.get(fix.of) or Due(COLLECT, fix.of, tick.now + timedelta(days=days))
         if not days or drawn_up or begun.not_before <= tick.now:
             ripe.append(fix)
@@ -153,107 +159,15 @@ def with_accounts(
     tick: Tick,
 ) -> PersonRecord:
     """The record with the patient's payments posted, and with one open item for each thing that waits after an answer."""
+    events = tuple(events)
     record = replace(record, entries=(*record.entries, *payment_entries(events, record.entries, tick.now)))
     wanted = (
-        *_credits(record, stands, contexts, rules, tick),
+        *told_payments(record, events, tick),
+        *credit_items(record, cancelled(stands), contexts, rules, tick),
         *_waiting(record, contexts, rules, tick),
         *_forwarded(record, contexts, tick),
     )
     return _resent(_keep(record, wanted, tick), sent_again(stands), tick)
-
-
-def account(record: PersonRecord, contexts: PersonContexts) -> PatientAccount:
-    """The patient's account, with the claims whose payers have not all decided."""
-    return account_of_patient(record.entries, sorted(_awaited(record, contexts)))
-
-
-def _awaited(record: PersonRecord, contexts: PersonContexts) -> set[str]:
-    """First payers' claims of whose lines some payer's decision is still to come."""
-    found: set[str] = set()
-    for on_file in record.claims:
-        claim = on_file.claim
-        first = claim.follows or claim.id
-        waits = on_file.state in _AWAITING
-        if waits or (on_file.state in _UNSENT and (claim.sequence > 1 or claim.replaces)):
-            found |= {first, claim.replaces} - {""}
-    unanswered = (one for one in next_payers(record.claims, record.remittances, record.entries, contexts))
-    for one in unanswered:
-        if one.forwarded and not _answered(record, one.claim.claim.id, one.coverage.payer):
-            found.add(one.claim.claim.follows or one.claim.claim.id)
-    return found
-
-
-def _answered(record: PersonRecord, claim: str, payer: str) -> bool:
-    return any(answer.claim == claim and answer.payer == payer for answer in record.remittances)
-
-
-def _unbilled(record: PersonRecord) -> bool:
-    """Whether something is due that no payer has been asked for yet."""
-    waiting = (ChargeStatus.DUE, ChargeStatus.CLAIMED)
-    return any(c.status in waiting for c in record.charges) or any(
-        c.state in _UNSENT | _RETURNED and c.claim.sequence == 1 for c in record.claims
-    )
-
-
-def _credits(
-    record: PersonRecord, stands: Standing, contexts: PersonContexts, rules: Ruleset, tick: Tick
-) -> Iterable[WorkItem]:
-    """Money that is somebody else's: of payers who paid what was not due, of a patient who paid more than was left."""
-    wanted = cancelled(stands)
-    for on_file in record.claims:
-        said = wanted.get(on_file.claim.id)
-        amount = paid_by_payers(record.entries, on_file.claim.id)
-        if said is not None and amount > 0:
-            yield _credit(record, on_file, "payer", amount, said.day, said.value("reason"), contexts, rules, tick)
-    known = account(record, contexts)
-    for on_file in record.claims:
-        over = -known.shares.get(on_file.claim.id, 0)
-        if over > 0 and on_file.claim.id not in wanted:
-            payer = _last_payer(record, on_file)
-            opened = next((i.opened for i in record.work if i.kind == CREDIT and i.about == payer.claim.id), tick.now)
-            yield _credit(
-                record, payer, "payer", over, opened.date(), "paid beyond what was left", contexts, rules, tick
-            )
-    if known.credit and not _unbilled(record) and record.claims:
-        mine = [c for c in record.claims if c.claim.sequence == 1 and c.claim.id in known.shares] or list(record.claims)
-        detail = "paid more than all payers left"
-        yield _credit(record, mine[-1], "patient", known.credit, tick.now.date(), detail, contexts, rules, tick)
-
-
-def _last_payer(record: PersonRecord, on_file: ClaimOnFile) -> ClaimOnFile:
-    """The claim of the payer that answered last about these lines."""
-    later = [c for c in record.claims if c.claim.follows == on_file.claim.id and c.state is ClaimState.COMPLETE]
-    return later[-1] if later else on_file
-
-
-def _credit(
-    record: PersonRecord,
-    on_file: ClaimOnFile,
-    whose: str,
-    amount: Cents,
-    known_on: date,
-    detail: str,
-    contexts: PersonContexts,
-    rules: Ruleset,
-    tick: Tick,
-) -> WorkItem:
-    payer = contexts.site.payer(on_file.claim.payer.id)
-    facts = {"whose": whose, "payer.kind": payer.kind if payer else ""}
-    decision = rules.decide("credits", known_on, facts)
-    values = decision.values if isinstance(decision, Decision) else {"action": "review", "days": "0"}
-    days = int(values["days"])
-    return open_item(
-        CREDIT,
-        whose,
-        on_file.claim.id,
-        category="credit",
-        action=values["action"],
-        opened=tick.now,
-        amount=amount,
-        due=known_on + timedelta(days=days) if days else None,
-        person=record.person,
-        detail=detail,
-    )
 
 
 def _waiting(record: PersonRecord, contexts: PersonContexts, rules: Ruleset, tick: Tick) -> Iterable[WorkItem]:
@@ -261,13 +175,13 @@ def _waiting(record: PersonRecord, contexts: PersonContexts, rules: Ruleset, tic
     by_id = {charge.id: charge for charge in record.charges}
     for on_file in record.claims:
         claim = on_file.claim
-        if claim.sequence > 1 or claim.frequency == "8" or on_file.state not in {*_AWAITING, ClaimState.COMPLETE}:
+        if claim.sequence > 1 or claim.frequency == "8" or on_file.state not in {*AWAITING, ClaimState.COMPLETE}:
             continue
         if on_file.state is ClaimState.COMPLETE and any(c.claim.replaces == claim.id for c in record.claims):
             continue
         changed = changes(claim, by_id, contexts)
         action = way(on_file, changed, by_id, contexts, rules) if changed else ""
-        if action == "wait" or (changed and on_file.state in _AWAITING):
+        if action == "wait" or (changed and on_file.state in AWAITING):
             yield _item(
                 record, WAITS, on_file, "wait: the correction is built when the payer has answered", changed, tick
             )
@@ -295,10 +209,10 @@ def _item(
 
 def _forwarded(record: PersonRecord, contexts: PersonContexts, tick: Tick) -> Iterable[WorkItem]:
     """A claim that a payer has sent on itself: the next payer's answer is waited for, and asked for when it is late."""
-    for one in next_payers(record.claims, record.remittances, record.entries, contexts):
+    for one in next_payers(record.claims, deciding(record, contexts), record.entries, contexts):
         claim = one.claim.claim
-        if one.forwarded and not _answered(record, claim.id, one.coverage.payer):
-            since = one.answer.paid_on or tick.now.date()
+        if one.forwarded:
+            since = (one.onward[-1][1] if one.onward else one.answer).paid_on or tick.today
             known = next((i.due for i in record.work if i.kind == FORWARDED and i.about == claim.id), None)
             yield open_item(
                 FORWARDED,
@@ -365,11 +279,11 @@ def remarks(
     by_id = {charge.id: charge for charge in charges}
     for on_file in claims:
         claim = on_file.claim
-        if on_file.state in _RETURNED:
+        if on_file.state in RETURNED_UNREAD:
             came = Fact("claim came back", on_file.state.value, Source("claims", claim.id))
             yield Finding(RETURNED, claim.id, Why(_cited(claim, "rejected", rules), (came,)))
             continue
-        if on_file.state not in {*_AWAITING, ClaimState.COMPLETE} or claim.sequence > 1 or claim.frequency == "8":
+        if on_file.state not in {*AWAITING, ClaimState.COMPLETE} or claim.sequence > 1 or claim.frequency == "8":
             continue
         if kinds := noted(claim, by_id, contexts):
             facts = tuple(Fact("changed", kind, Source("claims", claim.id)) for kind in kinds)

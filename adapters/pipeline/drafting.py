@@ -16,7 +16,8 @@ from adapters.model.decision import Verb
 from adapters.model.record import PersonRecord, Tick
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.model.work import WorkItem, open_item
-from adapters.pipeline.life import UNSENT, close_items
+from adapters.pipeline.life import UNSENT
+from adapters.pipeline.misfits import close_items
 from adapters.rules import Decision, Ruleset
 from adapters.work import CLAIM_INVALID, REVIEW, standing
 

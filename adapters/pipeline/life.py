@@ -12,7 +12,7 @@ from adapters.model.record import Due, PersonRecord, SubmissionNews, Tick
 from adapters.model.remittance import Decision, Remittance, Unread
 from adapters.model.site import Payer, Site
 from adapters.model.work import WorkItem, open_item
-from adapters.pipeline.misfits import against, misfit, told_of, unparked, unread
+from adapters.pipeline.misfits import against, close_items, misfit, settled, told_of, unparked, unread
 from adapters.pipeline.sending import may_repeat
 from adapters.posting import (
     UNBALANCED,
@@ -28,7 +28,7 @@ from adapters.posting import (
     reversed_by,
     taken_back,
 )
-from adapters.posting.later import earlier_answers, later_denials, of_later_payer, post_later
+from adapters.posting.later import earlier_answers, later_denials, of_later_payer, post_later, standing_denials
 from adapters.rules import Ruleset
 from adapters.work import CLAIM_INVALID
 
@@ -90,17 +90,6 @@ def _add(record: PersonRecord, *items: WorkItem) -> PersonRecord:
     for item in items:
         record = _reopen(record, item)
     return record
-
-
-def close_items(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
-    """The record with the open items of that kind about that thing closed as settled."""
-    work = tuple(
-        replace(item, closed=tick.now, closed_why="settled")
-        if item.kind == kind and item.about == about and item.closed is None
-        else item
-        for item in record.work
-    )
-    return replace(record, work=work)
 
 
 def _when(record: PersonRecord, about: str, *due: Due) -> PersonRecord:
@@ -283,7 +272,8 @@ def _adjudicated(
         stands = on_file.state is ClaimState.COMPLETE and not posting.entries
         record = record.with_claim(replace(changed, settlement=changed.settlement if stands else posting.settlement))
         if not stands:
-            record = _close_denials(record, claim.id, tick)
+            later = standing_denials(claim, record.remittances, record.entries, rules, tick, kind)
+            record = _close_denials(record, claim.id, tick, keep=frozenset(item.id for item in later))
         record = _add(record, *denial_items(claim, answer, rules, tick, kind))
     record = replace(record, remittances=(*record.remittances, answer))
     for trouble in ("unknown-outcome", UNMATCHED, UNBALANCED):
@@ -320,6 +310,7 @@ def _by_later_payer(
 ) -> PersonRecord:
     """Post what a payer after the first decided: to a claim of its own, or to one that was sent on to it."""
     claim = on_file.claim
+    had = standing_denials(claim, record.remittances, record.entries, rules, tick, kind)
     before = earlier_answers(claim, answer, record.remittances, {c.claim.id: c.claim for c in record.claims})
     posting = post_later(claim, answer, rules, tick.now, record.entries, before, kind)
     record = replace(record, entries=(*record.entries, *posting.entries), remittances=(*record.remittances, answer))
@@ -335,6 +326,8 @@ def _by_later_payer(
             record = _original_over(record, claim.replaces, claim.frequency, f"remittance:{answer.id}", tick)
         elif answer.reversal:
             record = _cancelled(record, claim.id, f"remittance:{answer.id}", tick)
+    has = standing_denials(claim, record.remittances, record.entries, rules, tick, kind)
+    record = settled(record, {item.id for item in had} - {item.id for item in has}, tick)
     refused = later_denials(claim, answer, posting.entries, rules, tick, kind)
     record = _add(unparked(record, on_file, answer, tick), *refused)
     record = close_items(record, "unknown-outcome", claim.id, tick)
@@ -351,8 +344,9 @@ def _pends(
     return _taken(record, on_file, news, payer, tick)
 
 
-def _close_denials(record: PersonRecord, claim: str, tick: Tick) -> PersonRecord:
-    return close_items(record, "denial", claim, tick)
+def _close_denials(record: PersonRecord, claim: str, tick: Tick, keep: frozenset[str] = frozenset()) -> PersonRecord:
+    mine = {i.id for i in record.work if i.kind == "denial" and i.about == claim}
+    return settled(record, mine - keep, tick)
 
 
 def _original_over(record: PersonRecord, original: str, frequency: str, cause: str, tick: Tick) -> PersonRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Final
 
@@ -49,11 +50,21 @@ def told_of(wrong: Mismatch) -> str:
 def unparked(record: PersonRecord, on_file: ClaimOnFile, answer: Remittance, tick: Tick) -> PersonRecord:
     """The record with the items about this very answer closed: it is posted now, or is posted already."""
     ids = {item_id(kind, f"{on_file.claim.id}|{answer.id}", kind) for kind in (UNMATCHED, UNBALANCED)}
+    return settled(record, ids, tick)
+
+
+def settled(record: PersonRecord, ids: Collection[str], tick: Tick) -> PersonRecord:
+    """The record with these items closed as settled, as far as they are open."""
     work = tuple(
         replace(item, closed=tick.now, closed_why="settled") if item.id in ids and item.closed is None else item
         for item in record.work
     )
     return replace(record, work=work)
+
+
+def close_items(record: PersonRecord, kind: str, about: str, tick: Tick) -> PersonRecord:
+    """The record with the open items of that kind about that thing closed as settled."""
+    return settled(record, {item.id for item in record.work if item.kind == kind and item.about == about}, tick)
 
 
 def misfit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from adapters.charges import assemble
 from adapters.context import PersonContexts
 from adapters.model.record import PersonRecord
-from adapters.pipeline.afterwards import account
+from adapters.pipeline.accounts import account
 from adapters.pipeline.stated import effective
 from adapters.pipeline.step import House, person_contexts
 from adapters.posting.patient import PatientAccount

@@ -9,15 +9,19 @@ from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import PersonRecord, Tick
 from adapters.model.remittance import Payment
 from adapters.model.work import WorkItem, open_item
+from adapters.pipeline.misfits import close_items, settled
 from adapters.posting import (
     UNBALANCED,
     cause_of,
+    offset_items,
     out_by,
+    over_applied,
     payment_items,
     payment_mismatches,
     post_payment,
     posted_before,
 )
+from adapters.posting.payment import ADJUSTMENT
 from adapters.rules import Ruleset
 
 PAYER: Final = "payer"
@@ -41,9 +45,20 @@ def with_payment(record: PersonRecord, payment: Payment, rules: Ruleset, tick: T
         case "other":
             why = "a payment of this number is posted already, and it says something else"
             return _told(record, payment, "payment-again", "review", why, abs(payment.amount), tick)
+    entries = (*record.entries, *made)
     known = {item.id for item in record.work}
     items = (item for item in payment_items(payment, rules, record.person, tick) if item.id not in known)
-    return replace(record, entries=(*record.entries, *made), work=(*record.work, *items))
+    record = replace(record, entries=entries, work=(*record.work, *items))
+    record = settled(record, offset_items(entries, record.work), tick)
+    return _carried(record, over_applied(payment.payer, entries, record.person, tick), payment.payer, tick)
+
+
+def _carried(record: PersonRecord, due: tuple[WorkItem, ...], payer: str, tick: Tick) -> PersonRecord:
+    """The record with the item about balances applied beyond what was carried as it is due now, or closed."""
+    if not due:
+        return close_items(record, ADJUSTMENT, f"payment:{payer}", tick)
+    ids = {item.id for item in due}
+    return replace(record, work=(*(item for item in record.work if item.id not in ids), *due))
 
 
 def _told(

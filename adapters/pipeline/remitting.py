@@ -17,7 +17,7 @@ from datetime import date, datetime
 from typing import Any, Final
 
 from adapters.fhir import wire
-from adapters.fhir.payment import Delivery, read_delivery
+from adapters.fhir.payment import Answer, Delivery, read_delivery
 from adapters.fhir.response import read_answer
 from adapters.model import money
 from adapters.model.claim import ClaimEvent
@@ -34,6 +34,8 @@ MEDIA: Final = "remittance"
 LETTER: Final = "letter"
 """Media of one letter of it."""
 ACTOR: Final = "payer:"
+NOT_FETCHED: Final = "answer-not-fetched"
+"""Reason of a body that only names answers, which their payer does not have, or which lie elsewhere."""
 _EVENTS: Final = {
     Decision.ADJUDICATED: ClaimEvent.ADJUDICATE,
     Decision.PENDED: ClaimEvent.QUEUE,
@@ -55,6 +57,10 @@ class Letter:
     """Who said that it is this claim's."""
     parked: str = ""
     """The entry that this one settles."""
+    payer: str = ""
+    """The site's id of the payer that decided, where the door names none and the answer does."""
+    paid_in: str = ""
+    """The number of the payment of the same body that pays it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,19 @@ def remittance_receipt(body: bytes, payer: str, now: datetime, channel: str = ""
     )
 
 
+def names_of(references: Iterable[str]) -> bytes:
+    """The body that says only where answers were said to be: a Bundle of addresses with nothing at them."""
+    entries: list[wire.JsonValue] = [{"fullUrl": reference} for reference in references]
+    return wire.dumps({"resourceType": "Bundle", "type": "collection", "entry": entries})
+
+
 def letters_of(entry: JournalEntry, site: Site) -> Letters:
-    """What a payer's body says, or why it is parked whole: unreadable, of no payer of ours, or out of balance."""
+    """What a payer's body says, or why it is parked whole: unreadable, of no payer of ours, out of balance, or nothing
+    but names of answers that cannot be had."""
     found = read_delivery(entry.body, entry.id)
+    if found.names_only:
+        why = "the payer told of answers that it does not have, or that lie elsewhere: the entry has their addresses"
+        return Letters(parked=Parked(entry.id, NOT_FETCHED, why))
     if found.reasons:
         return Letters(parked=Parked(entry.id, "answer-unreadable", "; ".join(found.reasons)[:400]))
     payments: list[Payment] = []
@@ -94,7 +110,18 @@ def letters_of(entry: JournalEntry, site: Site) -> Letters:
         payments.append(replace(payment, payer=payer))
     if wrong := _unbalanced(found, payments, entry.id):
         return Letters(parked=wrong)
-    answers = (Letter(a.claim, a.number, wire.dumps(a.resource).decode()) for a in found.answers)
+    sender = entry.actor.removeprefix(ACTOR)
+    paid_in = {reference: payment.number for payment in payments for reference, _ in payment.claims if reference}
+    answers = (
+        Letter(
+            a.claim,
+            a.number,
+            wire.dumps(a.resource).decode(),
+            payer="" if sender else _insurer(a, site),
+            paid_in=paid_in.get(a.reference, ""),
+        )
+        for a in found.answers
+    )
     beside = (Letter(payment=payment) for payment in payments if payment.adjustments)
     return Letters((*answers, *beside))
 
@@ -103,11 +130,14 @@ def _payer(named: str, sender: str, site: Site) -> str:
     """The site's id of the payer: by the sender whose door it came through, else by how the payment names it."""
     if sender:
         return sender
-    wanted = named.casefold()
-    for payer in site.payers:
-        if wanted and wanted in {name.casefold() for name in (payer.id, payer.name, *payer.aliases)}:
-            return payer.id
-    return ""
+    known = site.payer(named) if named else None
+    return known.id if known else ""
+
+
+def _insurer(answer: Answer, site: Site) -> str:
+    """The site's id of the payer that an answer names as its own, empty where the site knows none of its names."""
+    known = filter(None, (site.payer(name) for name in answer.insurers))
+    return next((payer.id for payer in known), "")
 
 
 def _unbalanced(found: Delivery, payments: Iterable[Payment], entry: str) -> Parked | None:
@@ -139,6 +169,7 @@ def _paid(read: Remittance) -> int:
 def letter_receipt(letter: Letter, entry: JournalEntry, now: datetime, actor: str = "") -> Receipt:
     """The journal entry of a letter of an entry."""
     said: dict[str, Any] = {
+        **{name: said for name, said in (("payer", letter.payer), ("paid_in", letter.paid_in)) if said},
         "claim": letter.claim,
         "number": letter.number,
         "resource": letter.resource,
@@ -174,7 +205,17 @@ def letter_of(body: bytes) -> Letter:
                 "day": date.fromisoformat(payment["day"]) if payment["day"] else None,
             }
         )
-    return Letter(said["claim"], said["number"], said["resource"], payment, said["matched_by"], said["parked"])
+    return Letter(
+        said["claim"],
+        said["number"],
+        said["resource"],
+        payment,
+        said["matched_by"],
+        said["parked"],
+        # What is not said is not written, nor by programs of before it was read.
+        said.get("payer", ""),
+        said.get("paid_in", ""),
+    )
 
 
 def said_by(letter: Letter, entry: str, payer: str = "") -> SubmissionNews | Captured | Parked:
@@ -193,7 +234,13 @@ def said_by(letter: Letter, entry: str, payer: str = "") -> SubmissionNews | Cap
     if not letter.claim:
         return Parked(entry, UNMATCHED, "the answer is for no claim of ours", amount=amount)
     # The same adjudication may also have come as the answer to our own question: it has one identity by every door.
-    mine = replace(answer, id=f"{answer.id}|{letter.claim}", matched_by=letter.matched_by, payer=payer)
+    mine = replace(
+        answer,
+        id=f"{answer.id}|{letter.claim}",
+        matched_by=letter.matched_by,
+        payer=payer or letter.payer,
+        payment_number=answer.payment_number or letter.paid_in,
+    )
     return SubmissionNews(letter.claim, _EVENTS[answer.decision], "delivered by the payer", mine)
 
 

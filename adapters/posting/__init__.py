@@ -2,7 +2,16 @@
 
 from adapters.posting.denials import Denial, appealable, denial_items, denial_of
 from adapters.posting.match import UNBALANCED, UNMATCHED, Mismatch, laid, mismatches, out_by
-from adapters.posting.payment import cause_of, payment_items, payment_mismatches, post_payment, posted_before
+from adapters.posting.payment import (
+    cash,
+    cause_of,
+    offset_items,
+    over_applied,
+    payment_items,
+    payment_mismatches,
+    post_payment,
+    posted_before,
+)
 from adapters.posting.post import Posting, adjudications, billed, only_pends, post, settlement_of, taken_back
 from adapters.posting.reversal import entries_of, reversed_by
 
@@ -15,14 +24,17 @@ __all__ = [
     "adjudications",
     "appealable",
     "billed",
+    "cash",
     "cause_of",
     "denial_items",
     "denial_of",
     "entries_of",
     "laid",
     "mismatches",
+    "offset_items",
     "only_pends",
     "out_by",
+    "over_applied",
     "payment_items",
     "payment_mismatches",
     "post",

@@ -129,6 +129,25 @@ def later_denials(
     return tuple(denial_item(claim, n, denial, amount, tick) for n, amount, denial in found if amount > 0 and denial)
 
 
+def standing_denials(
+    claim: Claim,
+    answers: Iterable[Remittance],
+    entries: Sequence[Entry],
+    rules: Ruleset,
+    tick: Tick,
+    kind: str = "",
+) -> tuple[WorkItem, ...]:
+    """The items of what later payers have refused of the claim by those of the answers whose entries stand."""
+    over = {entry.reverses for entry in entries if entry.reverses}
+    found: list[WorkItem] = []
+    for answer in answers:
+        if answer.claim == claim.id and of_later_payer(claim, answer):
+            cause = f"{CAUSE}{answer.id}"
+            mine = [e for e in entries if e.cause == cause and not e.reverses and e.id not in over]
+            found += later_denials(claim, answer, mine, rules, tick, kind) if mine else ()
+    return tuple(found)
+
+
 def _readings(claim: Claim, answer: Remittance, kind: str) -> tuple[str, ...]:
     """Whose own reading of a reason goes before the table's: the answering payer's. `kind` is of the claim's payer."""
     return (claim.payer.id, kind) if answer.payer in ("", claim.payer.id) else (answer.payer,)

@@ -17,6 +17,8 @@ from adapters.model.ledger import Account, Entry, EntryLine
 from adapters.model.money import Cents, cents
 from adapters.posting.post import entry_id
 
+UNPOSTED: Final = "unposted"
+"""The fact of a payment that was told and that nobody has decided to be the patient's."""
 PAYMENT: Final = "patient-payment"
 """The kind of event that says that a patient paid, or with a negative amount that money was given back."""
 CAUSE: Final = "patient-payment:"
@@ -75,18 +77,14 @@ def account_of_patient(entries: Iterable[Entry], awaited: Iterable[str] = ()) ->
 
 
 def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: datetime) -> tuple[Entry, ...]:
-    """What turns the posted payments into those that the events say: one that was restated or withdrawn is taken back."""
-    latest: dict[str, Event] = {}
-    for event in events:
-        if event.kind != PAYMENT:
-            continue
-        cause = cause_of_paid(event)
-        if cause not in latest or _rank(latest[cause]) < _rank(event):
-            latest[cause] = event
+    """What turns the posted payments into those that the events say: one that was restated or withdrawn is taken back.
+
+    One that nobody has decided to be the patient's posts nothing.
+    """
     wanted = {
         cause: cents(Decimal(event.value("amount") or "0"))
-        for cause, event in latest.items()
-        if event.status is Status.DONE
+        for cause, event in _latest(events).items()
+        if event.status is Status.DONE and not event.value(UNPOSTED)
     }
     over = {entry.reverses for entry in standing if entry.reverses}
     posted = {e.cause: e for e in standing if e.cause.startswith(CAUSE) and not e.reverses and e.id not in over}
@@ -100,6 +98,22 @@ def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: date
             lines = (EntryLine(Account.PATIENT_PAYMENT, amount, ""), EntryLine(Account.RECEIVABLE, -amount, ""))
             found.append(Entry(entry_id("payment", cause, str(amount), str(before)), at, cause, lines))
     return tuple(found)
+
+
+def unposted(events: Iterable[Event]) -> tuple[Event, ...]:
+    """The payments that were told, stand, and are not posted: it is not said that they are the patient's."""
+    return tuple(e for e in _latest(events).values() if e.status is Status.DONE and e.value(UNPOSTED))
+
+
+def _latest(events: Iterable[Event]) -> dict[str, Event]:
+    latest: dict[str, Event] = {}
+    for event in events:
+        if event.kind != PAYMENT:
+            continue
+        cause = cause_of_paid(event)
+        if cause not in latest or _rank(latest[cause]) < _rank(event):
+            latest[cause] = event
+    return latest
 
 
 def cause_of_paid(event: Event) -> str:

@@ -134,6 +134,11 @@ class Dialect:
     """FT1-6 values that take back. CR is not in table 0017, but feeds send it."""
     ignored_types: frozenset[str] = frozenset({"PY", "AJ", "CO"})
     """FT1-6 values that are no charge: payment, adjustment, co-payment."""
+    payments: str = "ignore"
+    """What a payment is: left out; the `patient`'s, where nothing else is said of it; or a `note` for a person."""
+    payment_types: frozenset[str] = frozenset({"PY"})
+    payment_sign: str = "positive"
+    """How money taken in is written: `negative` as what comes off an account."""
     credits: frozenset[str] = frozenset({"same-transaction", "negative-quantity"})
     """How the feed takes back: `same-transaction` a credit repeats the FT1-2 of its charge; `negative-quantity`,
     `negative-amount` a charge below zero is a credit; `netting` a credit takes its units away from what was charged of the
@@ -200,9 +205,7 @@ def parse_dialect(data: Mapping[str, object], file: str, text: str = "") -> Dial
 def _dialect(top: Table) -> Dialect:
     if top.text("kind", "dialect") != "dialect":
         top.problem("kind", "kind must be 'dialect'")
-    media = top.text("media", required=True)
-    if media and media not in MEDIA:
-        top.problem("media", f"media: {media!r} is none of {', '.join(MEDIA)}")
+    media = top.one_of("media", "", MEDIA, required=True)
     plain = Dialect("", media, "", "")
     identities = _keys(top, plain)
     facts = tuple(rule for name, table in top.tables("facts") if (rule := _fact(name, table)))
@@ -214,6 +217,9 @@ def _dialect(top: Table) -> Dialect:
         charge_types=frozenset(top.words("charge_types", plain.charge_types)),
         credit_types=frozenset(top.words("credit_types", plain.credit_types)),
         ignored_types=frozenset(top.words("ignored_types", plain.ignored_types)),
+        payments=top.one_of("payments", plain.payments, ("ignore", "patient", "note")),
+        payment_types=frozenset(top.words("payment_types", plain.payment_types)),
+        payment_sign=top.one_of("payment_sign", plain.payment_sign, ("positive", "negative")),
         credits=frozenset(top.words("credits", plain.credits, CREDITS)),
         local_code=top.location("local_code", plain.local_code),
         codes=top.locations("codes", plain.codes),
@@ -234,7 +240,7 @@ def _dialect(top: Table) -> Dialect:
         encounter_types=MappingProxyType(_encounter_types(top)),
         extensions=MappingProxyType(_extensions(top)),
         elements=tuple(said for name, table in top.tables("elements") if (said := _element(name, table))),
-        sessions_from=top.text("sessions_from", plain.sessions_from),
+        sessions_from=top.one_of("sessions_from", plain.sessions_from, SESSIONS_FROM),
         coded=frozenset(top.words("coded", plain.coded, CODED_TYPES)),
         rules_by_kind=MappingProxyType({kind: tuple(rule for rule in facts if rule.concerns(kind)) for kind in TOLD}),
     )
@@ -244,8 +250,6 @@ def _dialect(top: Table) -> Dialect:
 
 
 def _check_types(top: Table, dialect: Dialect) -> None:
-    if dialect.sessions_from not in SESSIONS_FROM:
-        top.problem("sessions_from", f"sessions_from is none of {', '.join(SESSIONS_FROM)}")
     for key, told in (("elements", bool(dialect.elements)), ("extensions", bool(dialect.extensions))):
         if told and dialect.media != "fhir":
             top.problem(key, f"{key} are read of FHIR only")
@@ -256,6 +260,7 @@ def _check_types(top: Table, dialect: Dialect) -> None:
     twice = {
         "credit_types": dialect.credit_types & dialect.charge_types,
         "ignored_types": dialect.ignored_types & (dialect.charge_types | dialect.credit_types),
+        "payment_types": dialect.payment_types & (dialect.charge_types | dialect.credit_types),
     }
     for key, words in twice.items():
         for word in sorted(words):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from adapters.rules.locate import Path, line_at, lines_of
 from adapters.rules.location import Location, location
@@ -66,6 +66,13 @@ class Table:
             self.problem(key, f"{key} must be a list of texts")
             return tuple(default)
         return tuple(listed)
+
+    def one_of(self, key: str, default: str, allowed: Sequence[str], *, required: bool = False) -> str:
+        """A text that is one of these words."""
+        said = self.text(key, default, required=required)
+        if said not in allowed and (said or not required):  # where it is required, that it is missing is told
+            self.problem(key, f"{key}: {said!r} is none of {', '.join(allowed)}")
+        return said
 
     def words(self, key: str, default: Collection[str] = (), allowed: Collection[str] = ()) -> tuple[str, ...]:
         """A list of texts out of `allowed` (empty: any); others are told and left out."""

@@ -3,13 +3,15 @@
 An answer that nobody asked for (a payment taken back months later) is learnt by this way alone: a claim that is decided
 is not asked about any more. R4 rest-hooks with a payload (`POST`, or `PUT` at `Type/id` behind the address) and topic-based
 notifications, whose resources come with them or are fetched from the payer. What they bring is on file before they are
-answered, and is posted like answers that come by any other door (`pipeline.remitting`).
+answered, and is posted like answers that come by any other door (`pipeline.remitting`). A named answer that cannot be
+fetched now is asked for again when the payer tells of it again (503); one that never can be waits for a person.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -24,7 +26,7 @@ from adapters.fhir.problem import Problem, Refused
 from adapters.fhir.tree import Node
 from adapters.model.site import Payer
 from adapters.pipeline.receive import Intake
-from adapters.pipeline.remitting import remittance_receipt
+from adapters.pipeline.remitting import names_of, remittance_receipt
 from adapters.serve import metrics
 from adapters.serve.hooks import SHORTEST, bears
 from adapters.serve.intake import Reception
@@ -78,22 +80,36 @@ def router(
         if told is None:
             # Not taken: the payer tells it again, as for an outage of ours.
             raise refuse(503, Problem("not-found", "what the notification names cannot be fetched now"))
-        if not told:
+        bodies = [_body(told.answers, hooked[id].endpoint.base_url.rstrip("/"))] if told.answers else []
+        # Told again it would be refused for ever: it is on file, and waits for a person.
+        bodies += [names_of(told.absent)] if told.absent else []
+        if not bodies:
             raise refuse(400, Problem("business-rule", "the notification holds and names no answer to a claim"))
-        body = _body(told, hooked[id].endpoint.base_url.rstrip("/"))
-        receipt = remittance_receipt(body, id, wired.clock.now(), f"hook:{id}")
-        try:
-            await reception.take(Intake(receipt, None, b""), "fhir")
-        except StoreDown:
-            raise refuse(503, Problem("store-down", "the store is down; nothing was taken")) from None
+        for body in bodies:
+            receipt = remittance_receipt(body, id, wired.clock.now(), f"hook:{id}")
+            try:
+                await reception.take(Intake(receipt, None, b""), "fhir")
+            except StoreDown:
+                raise refuse(503, Problem("store-down", "the store is down; tell it again")) from None
         return Response(status_code=200)
 
     return made
 
 
-def _told(wired: Wired, payer: Payer, notice: Notice) -> tuple[wire.JsonObject, ...] | None:
-    """The answers and payments of a notification, those that it only names fetched; None where one cannot be had."""
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What a notification tells."""
+
+    answers: tuple[wire.JsonObject, ...] = ()
+    """Answers and payments, those that it only names fetched, and what they refer to."""
+    absent: tuple[str, ...] = ()
+    """References to answers that can never be fetched: they lie elsewhere, or the payer does not have them."""
+
+
+def _told(wired: Wired, payer: Payer, notice: Notice) -> _Told | None:
+    """What a notification tells; None where an answer that it names cannot be had now."""
     held = [one for one in notice.content if is_delivery(one)]
+    absent: list[str] = []
     ids = {f"{one['resourceType']}/{one.get('id', '')}" for one in held}
     for reference in notice.named:
         name = "/".join(reference.partition("/_history/")[0].split("/")[-2:])
@@ -101,12 +117,16 @@ def _told(wired: Wired, payer: Payer, notice: Notice) -> tuple[wire.JsonObject, 
             continue
         body = wired.payers.read(payer, reference)
         read = wire.resource(body) if body else None
-        if read is None or isinstance(read, Refused) or not is_delivery(read):
+        if body is None or isinstance(read, Refused):
+            # Also a page in place of the resource: somebody stands between.
             return None
-        held.append(read)
+        if read is None or not is_delivery(read):
+            absent.append(reference)
+        else:
+            held.append(read)
         # One resource may be named in two ways, and an answer that is held twice would be paid twice by its payment.
         ids.add(name)
-    return (*held, *_claims(wired, payer, held))
+    return _Told((*held, *_claims(wired, payer, held)), tuple(absent))
 
 
 def _claims(wired: Wired, payer: Payer, held: Iterable[wire.JsonObject]) -> Iterator[wire.JsonObject]:

@@ -56,6 +56,7 @@ class EndpointPart(_Part):
     base_url: str = ""
     call: Literal["submit", "create"] = "submit"
     body: Literal["claim", "bundle"] = "claim"
+    line_traces: bool = False
     idempotent: bool = False
     idempotent_seconds: int = Field(default=0, ge=0)
     idempotency_header: str = Field(default="", pattern=r"^([A-Za-z][A-Za-z0-9-]{0,63})?$")

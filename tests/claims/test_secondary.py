@@ -11,7 +11,20 @@ from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState, PriorLine
 from adapters.model.record import ChargeStatus, PersonRecord, SubmissionNews
 from adapters.model.remittance import Adjustment, Decision, Remittance, RemittanceLine
 from adapters.pipeline import House
-from tests.model.clinic import diagnosed, fed, fraction, happened, house, insured, moment, of_state, patient
+from adapters.pipeline.patients import account_now
+from tests.model.clinic import (
+    diagnosed,
+    fed,
+    fraction,
+    happened,
+    house,
+    insured,
+    moment,
+    of_state,
+    patient,
+    rules,
+    site,
+)
 
 AT = house("freestanding")
 NOW = moment("2026-02-02")
@@ -125,7 +138,7 @@ def test_a_claim_that_the_payer_sends_on_itself_is_not_sent_by_us(said: str) -> 
         lines = (RemittanceLine(1, line.amount, line.amount - 3_000, (told,)),)
         record = answered(record, first, ("PR", "2", 3_000), lines=lines)
     assert story(record) == [("first", 1, "1", "complete")]
-    assert [(i.kind, i.due and i.due.isoformat()) for i in record.work] == [("forwarded-claim", "2026-03-20")]
+    assert [(i.kind, i.due and i.due.isoformat()) for i in record.work] == [("forwarded-claim", "2026-03-19")]
     number = record.claims[0].payer_claim_number
     amount = record.claims[0].claim.total
     answer = (("OA", "23", amount - 3_000), ("PR", "2", 1_000))
@@ -221,3 +234,126 @@ def test_a_second_claim_goes_with_the_first_when_that_is_voided() -> None:
         "patient-responsibility": 0,
         "receivable": 0,
     }
+
+
+# ---------------------------------------------------------------- sent on by the payer itself
+
+
+SENT_TO = "urn:first:sent-to"
+SAYS = {"crossover.status_at": "urn:first:status", "crossover.payer_at": SENT_TO}
+THIRD = insured("first", order=3, member="T-3", line="coverage|third", start="2016-01-01")
+
+
+@pytest.mark.parametrize(
+    ("options", "said", "sent_on"),
+    [
+        ({}, {"status": "19"}, True),
+        ({}, {"status": "1"}, False),
+        ({"crossover.statuses": "77"}, {"status": "19"}, False),
+        (SAYS, {"extensions": (("urn:first:status", "20"),)}, True),
+        (SAYS, {"extensions": (("urn:first:status", "1"),)}, False),
+        (SAYS, {"extensions": ((SENT_TO, "whoever"),)}, True),
+        ({}, {"extensions": (("urn:first:status", "20"), (SENT_TO, "second"))}, False),
+    ],
+)
+def test_a_payer_says_that_it_has_sent_the_claim_on_where_its_profile_says(
+    options: dict[str, str], said: dict[str, object], sent_on: bool
+) -> None:
+    at = house("freestanding", payer_options=options)
+    record = treated(at)
+    record = answered(record, record.claims[0], ("PR", "2", 3_000), at=at, **said)  # type: ignore[arg-type]
+    assert len(record.claims) == (1 if sent_on else 2)
+    assert [i.kind for i in record.work] == (["forwarded-claim"] if sent_on else [])
+
+
+def crossed(at: House = AT, insurances: tuple[object, ...] = BOTH, **said: object) -> PersonRecord:
+    """The first payer has left 30.00 and sent the claim on."""
+    record = treated(at, insurances)
+    return answered(record, record.claims[0], ("PR", "2", 3_000), at=at, status="19", **said)  # type: ignore[arg-type]
+
+
+def onward(record: PersonRecord, *adjustments: tuple[str, str, int], id: str, at: House = AT) -> PersonRecord:
+    """The second payer's answer to the claim that was sent on to it."""
+    return answered(record, record.claims[0], *adjustments, id=id, payer="second", patient="S-9", at=at)
+
+
+def test_a_second_payer_that_still_looks_at_what_was_sent_on_has_not_answered() -> None:
+    record = crossed()
+    total = record.claims[0].claim.total
+    record = onward(record, ("OA", "133", total), id="pends")
+    assert [i.kind for i in record.work if i.closed is None] == ["forwarded-claim"]
+    assert account_now(record, AT).statement is None
+    record = onward(record, ("OA", "23", total - 3_000), ("PR", "2", 1_000), id="decides")
+    assert [i.kind for i in record.work if i.closed is None] == []
+    assert account_now(record, AT).statement == 1_000
+
+
+def test_an_answer_of_the_first_payer_that_only_pends_is_restated_to_nobody() -> None:
+    record = treated()
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("PR", "2", 3_000))
+    told = record.claims[1].claim
+    record = answered(record, record.claims[0], ("OA", "133", total), id="pends")
+    assert record.claims[1].claim == told
+    assert len(record.claims) == 2
+
+
+def test_what_a_second_payer_refused_of_what_was_sent_on_is_settled_by_its_next_answer() -> None:
+    record = crossed()
+    total = record.claims[0].claim.total
+    record = onward(record, ("OA", "23", total - 3_000), ("CO", "197", 3_000), id="refuses")
+    (denial,) = [i for i in record.work if i.closed is None]
+    assert (denial.kind, denial.about, denial.amount) == ("denial", record.claims[0].claim.id, 3_000)
+    # The first payer's second answer, a correction, says nothing of what the second refused.
+    again = answered(record, record.claims[0], ("PR", "2", 3_000), id="corrected", status="19")
+    assert denial in again.work
+    record = onward(record, ("OA", "23", total - 3_000), id="pays")
+    assert [(i.kind, i.closed_why) for i in record.work if i.closed is None or i.kind == "denial"] == [
+        ("denial", "settled")
+    ]
+    assert balance(record, "denied") == 0
+    assert balance(record, "patient-responsibility") == 0
+
+
+def test_a_refusal_of_the_first_payer_stays_open_when_a_second_pays_what_was_left() -> None:
+    record = treated()
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("CO", "197", 500), ("PR", "2", 3_000), status="19")
+    assert [(i.kind, i.amount) for i in record.work if i.closed is None] == [
+        ("denial", 500),
+        ("forwarded-claim", total),
+    ]
+    record = onward(record, ("OA", "23", total - 3_000), id="pays")
+    assert [(i.kind, i.amount) for i in record.work if i.closed is None] == [("denial", 500)]
+
+
+def test_after_a_crossover_the_third_payer_is_told_of_both_by_us() -> None:
+    record = crossed(insurances=(*BOTH, THIRD))
+    total = record.claims[0].claim.total
+    assert len(record.claims) == 1
+    record = onward(record, ("OA", "23", total - 3_000), ("PR", "2", 1_000), id="on")
+    assert story(record)[1:] == [("first", 3, "1", "ready")]
+    claim = record.claims[1].claim
+    assert [(p.payer.id, p.member, p.paid) for p in claim.prior] == [
+        ("first", "M-1", total - 3_000), ("second", "S-9", 2_000),
+    ]  # fmt: skip
+    assert (claim.member, claim.follows) == ("T-3", record.claims[0].claim.id)
+    record = answered(record, record.claims[1], ("OA", "23", total - 1_000), id="third")
+    assert account_now(record, AT).share == 0
+
+
+def test_the_payer_that_the_answer_names_is_waited_for_and_not_the_next_one() -> None:
+    """The first payer sent it to the third of the person's insurances: so the second is not asked, nor waited for."""
+    third = insured("third", order=3, member="T-3", line="coverage|third")
+    clinic = site("freestanding", payer_options=SAYS)
+    payers = (*clinic.payers, replace(clinic.payers[1], id="third", name="Third", aliases=()))
+    at = House.of(rules(), replace(clinic, payers=payers))
+    record = treated(at, (*BOTH, third))
+    record = answered(record, record.claims[0], ("PR", "2", 3_000), at=at, extensions=((SENT_TO, "third"),))
+    (item,) = [i for i in record.work if i.closed is None]
+    assert (item.kind, len(record.claims)) == ("forwarded-claim", 1)
+    total = record.claims[0].claim.total
+    taken = (("OA", "23", total - 3_000), ("PR", "2", 1_000))
+    record = answered(record, record.claims[0], *taken, at=at, id="on", payer="third", patient="T-3")
+    assert [i.kind for i in record.work if i.closed is None] == []
+    assert len(record.claims) == 1

@@ -68,6 +68,9 @@ def test_from_two_insurances_to_the_cancelled_claim(clinic: Any, say: SimpleName
         sound(clinic)
         text = clinic("statement", id, *NOW)
         assert (text.code, "Dear Merle Sandling," in text.out) == (0, True)
+        assert (clinic("statement", id, "--html", "s.html", *NOW).code, text.err) == (0, "")
+        assert "<p>Dear Merle Sandling,</p>" in (clinic.folder / "s.html").read_text(encoding="utf-8")
+        assert "nowhere" in clinic("statement", id, "--html", "nowhere/s.html", *NOW).err
         listed = clinic("packet", id)
         assert (listed.code, "missing: line 1: no signed document of 2026-01-05 is on file" in listed.out) == (0, True)
         assert clinic("appeal", id).code == 1, "nothing of it is denied"

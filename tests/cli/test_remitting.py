@@ -192,6 +192,12 @@ def test_a_payment_with_interest_and_a_recovery(sent: tuple[Clinic, str]) -> Non
     clinic.file("pay2.json", bundle(told, response(claim)))
     assert clinic("remit", "pay2.json").code == 0
     assert balance(clinic) == found
+    by_payment = clinic("ledger", "--by", "payment", "--json").rows()
+    # The payment says which answer it pays: what the bank got is what the payment says.
+    assert [(r["payment"], r["account"], r["amount"]) for r in by_payment] == [
+        ("sandbar EFT-9", "interest", "0.50"), ("sandbar EFT-9", "payer-payment", "80.50"),
+        ("sandbar EFT-9", "recoupment", "30.00"), ("sandbar EFT-9", "cash", "51.00"),
+    ]  # fmt: skip
     assert clinic("rebuild", "--check").code == 0
 
 
@@ -247,3 +253,67 @@ def test_the_ledger_of_a_past_day_by_payer_patient_and_claim_and_by_age(sent: tu
     assert "Open by age" in clinic("ledger", "--ageing", "--at", "2026-03-20").out
     assert "Balances" in clinic("ledger", "--by", "payer").out
     assert clinic("ledger", "--at", "yesterday").code != 0
+
+
+SECOND = """
+[[payers]]
+id = "dune"
+name = "Dune Cross"
+kind = "commercial"
+cycle = "day"
+"""
+
+
+def test_a_claim_that_its_payer_sends_on_is_posted_from_files_of_both_and_sent_by_nobody_else(
+    bare: Clinic, payer: int, say: SimpleNamespace
+) -> None:
+    """Crossover: the second payer's file says nothing of its sender, and is known by the insurer that it names."""
+    text = SITE.replace("127.0.0.1:1/", f"127.0.0.1:{payer}/")
+    at = text.index("[[feeds]]")
+    bare.file("site.toml", text[:at] + SECOND + text[at:])
+    assert bare("init").code == 0
+    bare.file(
+        "one.hl7", say.dft("M1").decode() + "IN1|2|dune|dune|Dune Cross||||||||20250101|||||SEL" + "|" * 19 + "DC-9\r"
+    )
+    assert bare("ingest", "one.hl7", "--now", "2026-01-05").code == 0
+    assert bare("run-due", "--now", "2026-01-06").code == 0
+    (claim,) = (row["id"] for row in bare("claims", "--json").rows())
+    status = {
+        "url": "urn:sandbar:status",
+        "valueCoding": {"system": "https://codesystem.x12.org/005010/1029", "code": "19"},
+    }
+    told = response(claim, off="20.50", paid="100.00") | {
+        "extension": [status],
+        "insurer": {"display": "Sandbar Mutual"},
+    }
+    told["item"][0]["adjudication"][1] |= {
+        "category": {"text": "PR"},
+        "reason": {"coding": [{"system": CARC, "code": "2"}]},
+    }
+    bare.file("one.json", json.dumps(told))
+    assert bare("remit", "one.json", "--now", "2026-01-20").code == 0
+    assert [row["kind"] for row in bare("worklist", "--json").rows()] == ["forwarded-claim"]
+    assert len(bare("claims", "--json").rows()) == 1
+    assert bare("statement", claim, "--json").rows()[0]["due"] is None
+
+    def second(id: str, *taken: tuple[str, str, str], paid: str) -> str:
+        one = response(claim, number=f"DX-{id}", patient="DC-9", id=id, paid=paid)
+        adjusted = [
+            {"category": {"text": group}, "reason": {"coding": [{"system": CARC, "code": code}]}, "amount": usd(amount)}
+            for group, code, amount in taken
+        ]
+        one["item"][0]["adjudication"][1:2] = adjusted
+        return bare.file(f"{id}.json", json.dumps(one | {"insurer": {"display": "Dune Cross"}}))
+
+    assert bare("remit", second("r2", ("OA", "23", "100.00"), ("CO", "197", "20.50"), paid="0.00")).code == 0
+    assert [row["kind"] for row in bare("worklist", "--json").rows()] == ["denial"]
+    assert bare("remit", second("r3", ("OA", "23", "100.00"), ("PR", "3", "5.50"), paid="15.00")).code == 0
+    assert bare("worklist", "--json").rows() == []
+    assert bare("statement", claim, "--json").rows()[0]["due"] == "5.50"
+    found = {(r["payer"], r["account"]): r["amount"] for r in bare("ledger", "--by", "payer", "--json").rows()}
+    assert found["sandbar", "payer-payment"] == "115.00"
+    by_payment = {(r["payment"], r["account"]): r["amount"] for r in bare("ledger", "--by", "payment", "--json").rows()}
+    assert (by_payment["sandbar", "cash"], by_payment["dune", "cash"]) == ("100.00", "15.00")
+    for command in (("verify",), ("rebuild", "--check")):
+        done = bare(*command)
+        assert (done.code, done.err) == (0, "")

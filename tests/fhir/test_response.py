@@ -353,13 +353,53 @@ def test_another_decision_on_the_claim_has_another_identity() -> None:
             response(PAID, payment={"amount": usd("280.00"), "identifier": {"value": "EFT-2"}}),
             response(PAID, identifier=[{"system": "urn:payer:icn", "value": "ICN-2"}]),
             response(PAID, identifier=[]),
-            response(PAID, identifier=[], request={}),
-            response(PAID, identifier=[], request={}, id="r2"),
             response(outcome="queued", item=[]),
             response(outcome="error", item=[]),
         )
     }
-    assert len(ids) == 9
+    assert len(ids) == 7
+
+
+def test_without_an_identifier_what_a_door_adds_or_leaves_out_makes_no_other_answer() -> None:
+    """By a poll the claim is only referred to, a notification has it in its Bundle, a file has neither ids nor names."""
+    plain = response(PAID, identifier=[])
+    claim = {"resourceType": "Claim", "id": "k", "identifier": [{"value": "C-000017"}]}
+    told = {"resourceType": "Bundle", "type": "history", "entry": [
+        {"resource": response(PAID, identifier=[], request={"reference": "Claim/k"})}, {"resource": claim}
+    ]}  # fmt: skip
+    bare = {k: v for k, v in plain.items() if k not in ("id", "request")}
+    bodies = (plain, told, bare, plain | {"request": {"reference": "Claim/9"}}, plain | {"id": "r77"})
+    assert len({read(body).id for body in bodies}) == 1
+
+
+def test_the_status_of_an_835_and_what_a_payer_says_in_words_of_its_own() -> None:
+    clp02 = {
+        "url": "urn:payer:status",
+        "valueCoding": {"system": "https://codesystem.x12.org/005010/1029", "code": "19"},
+    }
+    onto = {"url": "urn:payer:sent-to", "valueReference": {"identifier": {"value": "2222"}}}
+    plain = {"url": "urn:payer:note", "valueString": "x" * 900}
+    found = read(response(PAID, extension=[clp02, onto, plain, {"url": "urn:empty"}]))
+    assert found.status == "19"
+    assert found.extensions == (
+        ("urn:payer:status", "19"), ("urn:payer:sent-to", "2222"), ("urn:payer:note", "x" * 400),
+    )  # fmt: skip
+    concept = {"url": "u", "valueCodeableConcept": {"coding": [clp02["valueCoding"]]}}
+    assert read(response(PAID, extension=[concept])).status == "19"
+    other = {"url": "u", "valueCoding": {"system": "urn:else", "code": "19"}}
+    assert read(response(PAID, extension=[other])).status == ""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"adjudication": [{"category": {"text": "remark"}, "reason": {"coding": [{"system": RARC, "code": "MA18"}]}}]},
+        {"processNote": [{"text": "MA18"}]},
+        {"processNote": [{"text": "MA18: sent to the supplemental insurer"}, {"text": "Thank you."}]},
+    ],
+)
+def test_remark_codes_about_the_whole_claim(said: Json) -> None:
+    assert read(response(PAID, **said)).remarks == ("MA18",)
 
 
 AMOUNTS = st.integers(-(10**7), 10**9)

@@ -615,3 +615,73 @@ def test_the_flat_shape_reads_code_joined_modifiers_iso_date_and_the_charge_take
     credit = only(read(ft1(f2="T9", f3="T1", f6="CR"), by=flat))
     assert (credit.line, credit.status) == (charge.line, Status.WITHDRAWN)
     assert told(read(ft1(f2="T9", f6="CR"), by=flat)) == [("credit-unmatched", "FT1")]
+
+
+# ---------------------------------------------------------------- payments
+
+
+def paid(**fields: str) -> str:
+    return ft1(**{"f2": "P1", "f6": "PY", "f7": "COPAY", "f11": "25.00&USD", "f25": ""} | fields)
+
+
+def payments(captured: Captured) -> list[tuple[str, str, str]]:
+    events = [event for event in captured.events if event.kind == "patient-payment"]
+    assert [event.kind for event in captured.events] == [event.kind for event in events]
+    return [(event.line, event.value("amount"), event.value("unposted")) for event in events]
+
+
+def test_a_payment_is_left_out_and_told_where_nothing_is_agreed() -> None:
+    found = read(paid())
+    assert found.events == ()
+    assert ("not-a-charge", "FT1") in [(o.reason, o.source.at) for o in found.omissions]
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, [("clinic|P1|payment", "25.00", "")]),
+        ({"f11": "", "f12": "7.5"}, [("clinic|P1|payment", "7.50", "")]),
+        ({"f12": "25"}, [("clinic|P1|payment", "25.00", "")]),
+        ({"f11": "-25"}, [("clinic|P1|payment", "-25.00", "")]),
+        ({"f14": "MCRB"}, [("clinic|P1|payment", "25.00", "insurance")]),
+        ({"f2": ""}, [("m1|FT1|payment", "25.00", "number")]),
+    ],
+)
+def test_a_payment_is_the_patients_where_it_is_agreed_and_nothing_speaks_against_it(
+    fields: dict[str, str], expected: list[tuple[str, str, str]]
+) -> None:
+    assert payments(read(paid(**fields), by=dialect(payments="patient"))) == expected
+
+
+def test_a_payment_may_be_written_as_what_comes_off_and_may_be_of_other_types() -> None:
+    by = dialect(payments="patient", payment_sign="negative", payment_types=frozenset({"PA"}))
+    assert payments(read(paid(f6="PA", f11="-25.00"), by=by)) == [("clinic|P1|payment", "25.00", "")]
+    assert payments(read(paid(f6="PA", f11="5.00"), by=by)) == [("clinic|P1|payment", "-5.00", "")]
+    assert read(paid(), by=by).events == ()
+    assert payments(read(paid(), by=dialect(payments="note"))) == [("clinic|P1|payment", "25.00", "note")]
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"f11": "25.001"}, "ill-formed"),
+        ({"f11": "much"}, "ill-formed"),
+        ({"f11": "0"}, "ill-formed"),
+        ({"f11": ""}, "ill-formed"),
+        ({"f11": "1", "f12": "25.00"}, "ill-formed"),
+        ({"f4": ""}, "no-date"),
+        ({"f4": "soon"}, "ill-formed-date"),
+    ],
+)
+def test_a_payment_that_cannot_be_read_is_told(fields: dict[str, str], reason: str) -> None:
+    found = read(paid(**fields), by=dialect(payments="patient"))
+    assert found.events == ()
+    assert reason in [omission.reason for omission in found.omissions]
+
+
+@pytest.mark.parametrize(("key", "value"), [("payments", "all"), ("payment_sign", "minus"), ("payment_types", ["CG"])])
+def test_what_is_agreed_of_payments_is_one_of_few_words(key: str, value: object) -> None:
+    plain: dict[str, object] = {"id": "x", "kind": "dialect", "media": "hl7v2", "title": "t", "cite": "c"}
+    found = parse_dialect(plain | {key: value}, "x.toml")
+    assert not isinstance(found, Dialect)
+    assert [problem.message.partition(":")[0].partition(" ")[0] for problem in found] == [key]

@@ -294,3 +294,20 @@ def test_two_patients_in_one_message_keep_apart() -> None:
     assert [event.kind for event in second.events] == ["patient", "encounter"]
     assert second.events[0].facts[0].source.at == "PID[2]-5.1"
     assert all(event.status is Status.DONE for c in found for event in c.events)
+
+
+@pytest.mark.parametrize(
+    ("acc", "expected", "at"),
+    [
+        ("ACC|20260101|||NY|Y", "work", "ACC-5"),
+        ("ACC|20260101||here|NY|N", "auto", "ACC-4"),
+        ("ACC||FALL^at home", "other", "ACC-2"),
+        ("ACC|20260101", "other", "ACC-1"),
+        ('ACC|||""|""|N', "", ""),
+        ("ACC", "", ""),
+    ],
+)
+def test_a_visit_says_that_it_is_for_an_accident(acc: str, expected: str, at: str) -> None:
+    event = of(read(PID, PV1, acc), "encounter")
+    fact = event.fact("accident")
+    assert (fact.value if fact else "", fact.source.at.partition("[")[0] if fact else "") == (expected, at)

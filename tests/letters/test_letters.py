@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import date
+from html.parser import HTMLParser
+from zoneinfo import ZoneInfo
 
 import pytest
 
-from adapters.letters import appeal, history, packet, statement
+from adapters.letters import appeal, article, history, packet, page, statement
 from adapters.letters.statement import Statement
+from adapters.model import money
 from adapters.model.claim import ClaimState
 from adapters.model.event import Event
 from adapters.model.people import Demographics
@@ -125,6 +130,71 @@ def test_a_statement_reads_as_a_letter(record: PersonRecord) -> None:
     text = stated(record).text
     assert all(len(line) <= 120 for line in text.splitlines())
     assert text.endswith("and about who may help with the cost.\n")
+
+
+class Words(HTMLParser):
+    """The words of a page in order, that every element is closed in its turn, and what is loaded from elsewhere."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.said: list[str] = []
+        self.open: list[str] = []
+        self.loads: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.loads += [value or "" for name, value in attrs if name in ("src", "href") or name.startswith("on")]
+        if tag != "meta":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] != "style":
+            self.said.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.said).split())
+
+
+@pytest.mark.parametrize("record", [both_answered(), denied(), treated()], ids=["answered", "denied", "new"])
+def test_the_page_says_what_the_text_says(record: PersonRecord) -> None:
+    found = stated(record)
+    shown = Words(page(found))
+    assert (shown.open, shown.loads) == ([], [])
+    for sentence in found.text.splitlines():
+        told = sentence.strip()
+        if told and not re.search(r"  |^charged", told) and "your insurance has refused" not in told:
+            words = told if "and you owe nothing for it now" in told else told.rstrip(".")
+            assert words in shown.text, told
+    for row in found.rows:
+        for amount in (row.charged, row.insurance, row.reduced, row.yours):
+            assert money.text(amount) in shown.said
+        assert row.words in shown.said
+    assert article(found) in page(found)
+
+
+def test_what_stands_on_a_page_is_text_and_never_markup() -> None:
+    odd = replace(stated(both_answered()), name="<b>Ada</b>", sender="A & B", contact="<script>x</script>")
+    shown = Words(page(odd))
+    assert "script" not in shown.open
+    assert "Dear <b>Ada</b>," in shown.text
+    assert "A & B" in shown.text
+    assert "<script>" not in page(odd)
+
+
+def test_days_of_a_letter_are_those_of_the_clinic() -> None:
+    """What is sent at eight in the evening in New York is sent on the next day in UTC."""
+    record = denied()
+    id = record.claims[0].claim.id
+    assert record.claims[0].submitted_at.startswith("2026-02-03T01:00")
+    here, there = (history(record, id, ZoneInfo(name)) for name in ("America/New_York", "UTC"))
+    assert here is not None
+    assert there is not None
+    assert (here.steps[0].on, there.steps[0].on) == ("2026-02-02", "2026-02-03")
 
 
 def test_an_appeal_argues_by_the_denial_and_says_what_is_missing() -> None:

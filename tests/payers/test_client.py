@@ -279,3 +279,27 @@ def test_httpx_says_nothing(wire, client, answer, caplog):
     one = wire(answer(200, b"{}"))
     client[0].submit(CLAIM, one.payer(), b"{}")
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "found"),
+    [
+        (200, b'{"resourceType":"ClaimResponse"}', b'{"resourceType":"ClaimResponse"}'),
+        (200, b"", None),
+        (404, b"{}", b""),
+        (410, b"{}", b""),
+        (401, b"{}", None),
+        (503, b"{}", None),
+    ],
+)
+def test_what_a_payer_names_is_there_or_comes_later_or_never(wire, client, answer, status, body, found):
+    one = wire(answer(status, body))
+    assert client[0].read(one.payer(), "ClaimResponse/r1") == found
+    assert one.asked[0].startswith(b"GET /fhir/ClaimResponse/r1 HTTP/1.1")
+
+
+def test_what_lies_elsewhere_is_never_asked_for(wire, client, answer):
+    one = wire(answer(200, b"{}"))
+    assert client[0].read(one.payer(), "https://elsewhere.example/fhir/ClaimResponse/r1") == b""
+    assert one.asked == []
+    assert client[0].read(refused(), "ClaimResponse/r1") is None

@@ -234,3 +234,31 @@ def test_all_of_it_again_changes_nothing() -> None:
     again = step(record, [], AT, NOW, again=True)
     assert (again.claims, again.entries, again.work) == (record.claims, record.entries, record.work)
     assert of_state(again, ClaimState.READY)[0].claim.sequence == 2
+
+
+# ---------------------------------------------------------------- payments that a feed told of
+
+
+def test_a_payment_that_is_not_said_to_be_the_patients_is_seen_and_not_posted() -> None:
+    told = report(
+        "patient-payment", "2026-01-05", course="", line="rt|P1|payment", amount="50.00", unposted="insurance"
+    )
+    record = fed([told], AT, NOW, treated())
+    assert opened(record, "payment-told") == [("payment-told", "insurance", 5_000)]
+    assert balance(record, "patient-payment") == 0
+    assert fed([told], AT, NOW, record).work == record.work
+    # A person closes it; told once more, it stays closed.
+    (item,) = [i for i in record.work if i.kind == "payment-told"]
+    closed = fed([decides("close", item=item.id)], AT, NOW, record)
+    assert opened(closed, "payment-told") == []
+    again = report("patient-payment", "2026-01-05", course="", line="rt|P1|payment", amount="50.00", unposted="insurance",
+                   said="2026-01-06")  # fmt: skip
+    assert opened(fed([again], AT, NOW, closed), "payment-told") == []
+    # Restated without its insurance it is the patient's, and posted once.
+    plain = report("patient-payment", "2026-01-05", course="", line="rt|P1|payment", amount="50.00", said="2026-01-07")
+    record = fed([plain], AT, NOW, record)
+    assert opened(record, "payment-told") == []
+    assert balance(record, "patient-payment") == 5_000
+    back = report("patient-payment", "2026-01-05", course="", line="rt|P1|payment", amount="50.00", said="2026-01-08",
+                  unposted="note")  # fmt: skip
+    assert balance(fed([back], AT, NOW, record), "patient-payment") == 0

@@ -193,6 +193,49 @@ def test_the_one_answer_of_an_entry() -> None:
     assert letter_of(receipt.body) == letter
 
 
+@pytest.mark.parametrize(
+    ("insurer", "sender", "expected"),
+    [
+        ({"display": "SECOND HEALTH"}, "", "second"),
+        ({"identifier": {"value": "second"}, "display": "whoever"}, "", "second"),
+        ({"identifier": {"value": "60054"}, "display": "Second"}, "", "second"),
+        ({"reference": "Organization/o"}, "", "second"),
+        ({"display": "a clearing house"}, "", ""),
+        ({"display": "SECOND HEALTH"}, "first", "first"),
+    ],
+)
+def test_who_decided_is_the_door_else_whom_the_answer_names(insurer: Json, sender: str, expected: str) -> None:
+    organization = {"resourceType": "Organization", "id": "o", "name": "second health"}
+    came = entry(bundle(response(insurer=insurer), organization), sender)
+    (letter,) = letters_of(came, site()).letters
+    said = said_by(letter_of(letter_receipt(letter, came, AT).body), "j2", sender)
+    assert isinstance(said, SubmissionNews)
+    assert isinstance(said.answer, Remittance)
+    assert said.answer.payer == expected
+
+
+def test_an_answer_that_names_no_payment_is_of_the_one_that_pays_it() -> None:
+    paid = payment("60.00", detail("payment", "60.00", "r1"))
+    for told, number in ((response(), "EFT-1"), (response(payment={"identifier": {"value": "E-7"}}), "E-7")):
+        came = entry(bundle(told, paid))
+        (letter,) = letters_of(came, site()).letters
+        said = said_by(letter_of(letter_receipt(letter, came, AT).body), "j2", "first")
+        assert isinstance(said, SubmissionNews)
+        assert isinstance(said.answer, Remittance)
+        assert said.answer.payment_number == number
+    alone = letters_of(entry(response()), site()).letters[0]
+    said = said_by(alone, "j3", "first")
+    assert isinstance(said, SubmissionNews)
+    assert isinstance(said.answer, Remittance)
+    assert said.answer.payment_number == ""
+    # By what it is paid in makes it no other answer.
+    (letter,) = letters_of(entry(bundle(response(), paid)), site()).letters
+    paid_in = said_by(letter, "j4", "first")
+    assert isinstance(paid_in, SubmissionNews)
+    assert isinstance(paid_in.answer, Remittance)
+    assert paid_in.answer.id == said.answer.id
+
+
 def test_the_same_body_is_one_entry_and_the_same_letter_too() -> None:
     one, other = (remittance_receipt(b"{}", "first", AT) for _ in range(2))
     assert (one.channel, one.digest, one.media) == (other.channel, other.digest, MEDIA)

@@ -5,12 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.model.ledger import Account
+from adapters.model.record import PersonRecord
 from adapters.model.remittance import Adjustment, Payment, ProviderAdjustment, Remittance
+from adapters.pipeline.payments import with_payment
 from adapters.posting import (
     adjudications,
     appealable,
+    cash,
     denial_items,
     denial_of,
     entries_of,
@@ -229,3 +234,77 @@ def test_what_is_paid_is_no_denial_and_an_item_names_the_edit() -> None:
         True,
         False,
     ]
+
+
+def sums_of(*payments: Payment) -> dict[Account, int]:
+    found: dict[Account, int] = {}
+    for payment in payments:
+        for entry in post_payment(payment, rules(), AT):
+            for side in entry.lines:
+                found[side.account] = found.get(side.account, 0) + side.amount
+    return found
+
+
+def test_each_kind_of_adjustment_moves_its_own_balance_and_all_add_up_to_the_payment() -> None:
+    """Interest, a recovery, a refund acknowledged, a balance applied, tax withheld, and a code that nobody knows."""
+    told = (("L6", -537), ("WO", 6200), ("72", -1000), ("FB", 800), ("IR", 300), ("ZZ", 45))
+    taken = tuple(ProviderAdjustment(code, amount, f"R-{code}") for code, amount in told)
+    payment = replace(PAID, amount=15900 - sum(a.amount for a in taken), adjustments=taken)
+    assert payment_mismatches(payment) == ()
+    sums = sums_of(payment)
+    assert sums == {
+        Account.INTEREST: 537,
+        Account.RECOUPMENT: 5200,
+        Account.BALANCE_FORWARD: 800,
+        Account.WITHHELD: 345,
+        Account.PROVIDER_LEVEL: -6882,
+    }
+    assert cash({**sums, Account.PAYER_PAYMENT: 15900}) == payment.amount
+
+
+@given(st.lists(st.tuples(st.sampled_from(["L6", "WO", "72", "FB", "CS", "J1", "IR", "ZZ"]), st.integers(-9999, 9999))))
+def test_the_cash_of_any_payment_is_its_amount(told: list[tuple[str, int]]) -> None:
+    taken = tuple(ProviderAdjustment(code, amount) for code, amount in told)
+    payment = replace(PAID, amount=100_000 - sum(a.amount for a in taken), claims=(("a", 100_000),), adjustments=taken)
+    assert cash({**sums_of(payment), Account.PAYER_PAYMENT: 100_000}) == payment.amount
+
+
+def paid_in(record: PersonRecord, *payments: Payment) -> PersonRecord:
+    for payment in payments:
+        record = with_payment(record, payment, rules(), TICK)
+    return record
+
+
+def open_codes(record: PersonRecord) -> list[tuple[str, int]]:
+    return [(item.code, item.amount) for item in record.work if item.closed is None]
+
+
+def of(number: str, *taken: ProviderAdjustment, claims: int = 100_000) -> Payment:
+    amount = claims - sum(a.amount for a in taken)
+    return Payment(number, "first", amount, (("a", claims),), taken)
+
+
+def test_a_recovery_that_was_given_back_or_refunded_is_looked_at_no_more() -> None:
+    taken, back = of("E1", ProviderAdjustment("WO", 6200, "OLD-7")), of("E2", ProviderAdjustment("72", -6200, "OLD-7"))
+    once = paid_in(PersonRecord("lane"), taken)
+    assert open_codes(once) == [("WO", 6200)]
+    assert open_codes(paid_in(once, of("E3", ProviderAdjustment("72", -6200, "OLD-8")))) == [("WO", 6200)]
+    assert open_codes(paid_in(once, of("E3", ProviderAdjustment("72", -200, "OLD-7")))) == [("WO", 6200)]
+    both = paid_in(once, back)
+    assert open_codes(both) == []
+    assert [item.closed_why for item in both.work] == ["settled"]
+    assert paid_in(both, taken, back) == both
+    assert open_codes(paid_in(PersonRecord("lane"), back, taken)) == []
+
+
+def test_more_applied_than_was_ever_carried_is_asked_about_until_it_is_explained() -> None:
+    away = of("E1", ProviderAdjustment("FB", -800), claims=-800)
+    back = of("E2", ProviderAdjustment("FB", 800))
+    assert open_codes(paid_in(PersonRecord("lane"), away)) == []
+    assert open_codes(paid_in(PersonRecord("lane"), away, back)) == []
+    early = paid_in(PersonRecord("lane"), back)
+    assert open_codes(early) == [("FB", 800)]
+    assert open_codes(paid_in(early, away)) == []
+    more = paid_in(PersonRecord("lane"), away, back, of("E3", ProviderAdjustment("FB", 50)))
+    assert open_codes(more) == [("FB", 50)]
+    assert open_codes(paid_in(more, of("E4", ProviderAdjustment("FB", 20)))) == [("FB", 70)]

@@ -15,8 +15,10 @@ import pytest
 
 from adapters.errors import BadSetup
 from adapters.model.ehr import Ehr
+from adapters.pipeline.fold import fold
 from adapters.serve.http import create_app
 from adapters.serve.server import serving
+from adapters.store import differences
 
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 TAKE_BACK = '[[rule]]\nverb = "take_back"\nseconds = 864000\nlines = "all"\n'
@@ -158,17 +160,54 @@ def test_an_answer_that_names_the_claim_by_the_payers_reference_alone_is_its_cla
     assert (paid(at.one), at.one.store.counts().parked) == (0, 0)
 
 
-def test_what_cannot_be_fetched_is_not_taken_so_that_it_is_told_again(told, put, message, clock) -> None:
-    at, _ = decided(told, put, message, clock)
-    for name in (f"{at.base}/ClaimResponse/none", "https://elsewhere.example/fhir/ClaimResponse/1"):
-        status = {
-            "resourceType": "SubscriptionStatus",
-            "type": "event-notification",
-            "notificationEvent": [{"eventNumber": "1", "focus": {"reference": name}}],
-        }
-        bundle = {"resourceType": "Bundle", "type": "subscription-notification", "entry": [{"resource": status}]}
-        assert at.notify(bundle) == 503
+def naming(*names: str) -> dict[str, Any]:
+    """A notification by topic that only names answers."""
+    status = {
+        "resourceType": "SubscriptionStatus",
+        "type": "event-notification",
+        "notificationEvent": [{"eventNumber": str(n), "focus": {"reference": name}} for n, name in enumerate(names, 1)],
+    }
+    return {"resourceType": "Bundle", "type": "subscription-notification", "entry": [{"resource": status}]}
+
+
+@pytest.mark.parametrize("said", [None, b"<html>Sign in</html>"], ids=["no-answer", "page"])
+def test_what_cannot_be_fetched_now_is_not_taken_so_that_it_is_told_again(
+    told, put, message, clock, monkeypatch, said
+) -> None:
+    at, last = decided(told, put, message, clock)
+    entries = at.one.store.counts().journal
+    with monkeypatch.context() as away:
+        away.setattr(at.one.payers, "read", lambda _payer, _name: said)
+        assert at.notify(naming(f"ClaimResponse/{last['id']}")) == 503
+    assert at.one.store.counts().journal == entries
     assert paid(at.one) > 0
+    assert at.notify(naming(f"ClaimResponse/{last['id']}")) == 200
+    assert paid(at.one) == 0
+
+
+def test_what_can_never_be_fetched_is_on_file_and_waits_for_a_person(told, put, message, clock) -> None:
+    at, last = decided(told, put, message, clock)
+    gone, elsewhere = f"{at.base}/ClaimResponse/none", "https://elsewhere.example/fhir/ClaimResponse/1"
+    assert at.notify(naming(gone, elsewhere, f"ClaimResponse/{last['id']}")) == 200
+    assert paid(at.one) == 0, "what can be had is posted all the same"
+    [parked] = at.one.store.parked()
+    assert parked.reason == "answer-not-fetched"
+    entry = at.one.store.entry(parked.entry)
+    assert [one["fullUrl"] for one in json.loads(entry.body)["entry"]] == [gone, elsewhere]
+    [item] = [item for item in at.one.store.worklist() if item.about == parked.entry]
+    assert (item.code, item.action[:13]) == ("answer-not-fetched", "ask the payer")
+    assert at.notify(naming(gone, elsewhere)) == 200, "told again it is the same entry"
+    assert [one.entry for one in at.one.store.parked()] == [parked.entry]
+    again = fold(at.one.store.journal(limit=1000), at.one.house, at.one.store.person)
+    for lane in at.one.store.lanes():
+        assert list(differences(at.one.store.load(lane), again[lane])) == []
+
+
+def test_a_resource_that_is_no_answer_is_no_answer_later_either(told, put, message, clock, monkeypatch) -> None:
+    at, last = decided(told, put, message, clock)
+    monkeypatch.setattr(at.one.payers, "read", lambda _payer, _name: b'{"resourceType": "OperationOutcome"}')
+    assert at.notify(naming(f"ClaimResponse/{last['id']}")) == 200
+    assert [one.reason for one in at.one.store.parked()] == ["answer-not-fetched"]
 
 
 def test_an_answer_for_no_claim_of_ours_waits_for_a_person(told, put, message) -> None:

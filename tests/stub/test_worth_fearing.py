@@ -67,6 +67,17 @@ def test_a_task_that_polls_is_completed_once_there_is_an_answer(payer: Any, clai
     assert bad.status_code == 400
 
 
+def test_a_task_that_is_no_poll_is_kept_once_and_changed_only_as_it_was_read(payer: Any) -> None:
+    asked = {"resourceType": "Task", "identifier": [{"system": "urn:q", "value": "1"}], "status": "requested"}
+    once = {"If-None-Exist": "identifier=urn:q%7C1"}
+    with talking(payer("")) as client:
+        first, second = (client.post("/fhir/Task", json=asked, headers=once) for _ in range(2))
+        done = first.json() | {"status": "completed"}
+        told = [client.put(f"/fhir/Task/{done['id']}", json=done, headers={"If-Match": f'W/"{n}"'}) for n in (1, 1)]
+    assert (first.status_code, second.status_code, second.json()["id"]) == (201, 200, first.json()["id"])
+    assert [one.status_code for one in told] == [200, 412]
+
+
 def test_documents_that_come_decide_the_claim(payer: Any, claim: Any) -> None:
     stub = payer('[[rule]]\nverb = "documents"\nseconds = 100\n')
     first = stub.submit(claim()).body
