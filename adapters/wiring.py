@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
 from importlib.metadata import packages_distributions
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +14,9 @@ from typing import Self
 
 from adapters.errors import BadSetup
 from adapters.model.journal import JournalEntry, JournalKind
+from adapters.model.live import live_problems
 from adapters.model.site import Site
+from adapters.model.tables import TableKind
 from adapters.payers import PayerClient
 from adapters.pipeline import House
 from adapters.pipeline.force import (
@@ -33,6 +35,7 @@ from adapters.pipeline.force import (
 from adapters.ports import Clock, Receipt
 from adapters.rules import Ruleset
 from adapters.settings import Settings, rules_of, site_of
+from adapters.settings.going_live import services_of
 from adapters.store import KeyRing, SqlStore, open_store
 from adapters.store.editions.kept import Editions, open_editions
 
@@ -145,6 +148,8 @@ def wire(
             tell(store, rules, site, clock)
         force = force_of(store) if steps else NOTHING
         house = House.of(rules, site, editions.tables(force.editions))
+        if writes and steps and (wrong := decided_live_problems(house)):
+            raise BadSetup(wrong)
     except BaseException:
         editions.close()
         store.close()
@@ -162,6 +167,18 @@ def wire(
         random_token=lambda: secrets.token_urlsafe(32),
         token_secret=ring.secret("access tokens"),
     )
+
+
+def decided_live_problems(house: House) -> tuple[str, ...]:
+    """What was decided of going live and names what the site file no longer has: it would bind nothing, and its lines
+    would be claimed as if nobody had decided."""
+    edition = house.tables.edition(TableKind.LIVE, date.max)
+    if edition is None:
+        return ()
+    entities = [entity.id for facility in house.site.facilities for entity in facility.entities]
+    rows = (replace(row, place=f"golive ({edition.name})") for row in house.tables.live())
+    found = live_problems(rows, entities, [p.id for p in house.site.payers], services_of(house.rules))
+    return tuple(f"{problem}: keep its id in the site file, or withdraw the decision" for problem in found)
 
 
 def force_of(store: SqlStore) -> InForce:

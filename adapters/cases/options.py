@@ -30,8 +30,11 @@ from adapters.cases.document import (
     tree,
     words,
 )
+from adapters.cases.live_options import DAYS, OPENING, OpeningLine, live, opening
 from adapters.cases.money_options import CARC, appeal_days, carc, crossover, match_requires, plb_codes
 from adapters.cases.schema import ANY
+from adapters.cases.window_options import WINDOW, window
+from adapters.model.live import Live
 
 EDITION: Final = "2024Q3"
 """The edition from which the unit limits and pairs of the mappings were re-typed; a case may name no other."""
@@ -66,6 +69,9 @@ class Settled:
     appeal_days: int | None = None
     window: Tree | None = None
     """What the case says of the window around an IMRT plan, to be checked against the rule."""
+    live: list[Live] = field(default_factory=list)
+    opening: list[OpeningLine] = field(default_factory=list)
+    """What was billed elsewhere before."""
     not_built: list[str] = field(default_factory=list)
 
     def missing(self, name: str) -> None:
@@ -147,32 +153,6 @@ def _given(value: Value, settled: Settled) -> None:
         else:
             settled.missing(f"given_codes.{label}")
 
-
-def _window(value: Value, settled: Settled) -> None:
-    window = tree(value)
-    settled.window = window
-    for place in items(window.get("applies_to")):
-        if text(place) in ("freestanding", "professional"):
-            settled.payer[f"imrt_window.{text(place)}"] = "yes"
-    if "days_after" in window:  # Medicare's window has a length of its own, a commercial payer's is an option
-        settled.payer["imrt_window.days_before"] = text(window.get("days_before"))
-        settled.payer["imrt_window.days_after"] = text(window["days_after"])
-    if "verification" in window:
-        settled.payer["imrt_window.verification"] = text(window["verification"])
-
-
-_WINDOW: Final = Fields(
-    {
-        "days_before": WHOLE,
-        "days_after": WHOLE,
-        "bundled": Items(CODE),
-        "applies_to": Items(TEXT),
-        "bypass_modifier": TEXT,
-        "bypass_if": TEXT,
-        "verification": TEXT,
-    },
-    frozenset({"days_before", "bundled"}),
-)
 
 _CYCLES: Final = {"per-encounter": "visit", "per-cycle": "treatment", "series": "series"}
 
@@ -319,7 +299,7 @@ OPTIONS: Final[dict[str, Option]] = {
     "charge_mode": Option(TEXT, _mode),
     "ptp_table": _table("ptp_table", "edits.pairs"),
     "mue_table": _table("mue_table", "edits.units"),
-    "imrt_window": Option(_WINDOW, _window),
+    "imrt_window": Option(WINDOW, window),
     "given_codes": Option(Table(CODE), _given),
     # claims and posting
     "claim_grouping": Option(TEXT, _grouping),
@@ -356,6 +336,9 @@ OPTIONS: Final[dict[str, Option]] = {
     "claim_level_adjustment": _only("claim_level_adjustment", "to-the-only-line"),
     "match_requires": Option(Items(TEXT), match_requires),
     "payer_behaviour": _only("payer_behaviour", "same-identifier-is-one-claim"),
+    # going live
+    "going_live": Option(Items(DAYS), live),
+    "opening": Option(Items(OPENING), opening),
     # infusions and drugs
     "charge_scope": Option(Items(TEXT), _scope),
     "additional_hour_min": _payer("infusion.additional_hour_min", WHOLE),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,12 @@ from adapters.cases.document import Tree, items, text, texts, tree
 from adapters.cases.options import Settled, settled_by
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
+from adapters.model.people import Identifier
 from adapters.model.site import BillingEntity, Enrolment, Facility, Family, Feed, Mode, Payer, Price, Setting, Site
+from adapters.model.tables import Edition, Row, TableKind
 from adapters.pipeline import House
 from adapters.rules import CarcSpec, Decision, Ruleset
+from adapters.tables.held import HeldTables
 
 ZONE: Final = "America/New_York"
 """Where all cases play; no case depends on it, because their times have no offset."""
@@ -34,7 +37,8 @@ _WHO_BILLS: Final = {
 def house_of(case: Case, rules: Ruleset) -> tuple[House, tuple[str, ...]]:
     """The house of the case, and what of its options is not built."""
     settled = settled_by(case.options)
-    house = House.of(_with_limits(_with_reasons(rules, settled), settled), _site(case, settled, rules))
+    made = _with_limits(_with_reasons(rules, settled), settled)
+    house = House.of(made, _site(case, settled, rules), HeldTables(list(_opening(case, settled))))
     problems = [
         *settled.not_built,
         *_not_allowed(settled, rules),
@@ -42,6 +46,18 @@ def house_of(case: Case, rules: Ruleset) -> tuple[House, tuple[str, ...]]:
         *_not_checked(case),
     ]
     return house, tuple(dict.fromkeys(problems))
+
+
+def person_of(case: Case) -> Identifier:
+    """The person of the case."""
+    return Identifier("case", text(case.patient.get("mrn") or case.patient.get("id")))
+
+
+def _opening(case: Case, settled: Settled) -> Iterator[tuple[Edition, Sequence[Row]]]:
+    """The table of what was billed elsewhere before, where the case says something of it."""
+    rows = tuple(line.row(person_of(case)) for line in settled.opening)
+    if rows:
+        yield Edition(TableKind.OPENING, "", "of the case", _SINCE, None, "opening", len(rows)), rows
 
 
 def _site(case: Case, settled: Settled, rules: Ruleset) -> Site:
@@ -61,6 +77,7 @@ def _site(case: Case, settled: Settled, rules: Ruleset) -> Site:
         prices=tuple(_prices(case, settled, rules)),
         people={text(p["npi"]): text(p["role"]) for p in case.providers.values()},
         enrolments=tuple(_enrolments(case)),
+        live=tuple(settled.live),
     )
 
 

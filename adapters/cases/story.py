@@ -16,12 +16,12 @@ from adapters.cases.case import Case, Happening
 from adapters.cases.decided import sends_again, voids
 from adapters.cases.document import Tree, items, text, tree
 from adapters.cases.feed import CLAIM_KINDS, Letters, arrivals, background, not_built, reported
-from adapters.cases.place import ZONE, house_of
+from adapters.cases.place import ZONE, house_of, person_of
 from adapters.cases.remitted import Misfit, answers_in, misfits_of, news_of, payment_of
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
 from adapters.model.event import Event
 from adapters.model.ledger import Entry
-from adapters.model.people import Identifier, PersonHint
+from adapters.model.people import PersonHint
 from adapters.model.record import Captured, PersonRecord, Reading, SubmissionNews, Tick
 from adapters.model.remittance import Decision, Payment, Remittance
 from adapters.model.site import Enrolment
@@ -102,7 +102,7 @@ def told(case: Case, rules: Ruleset) -> Story:
 def _step(
     story: Story, events: tuple[Event, ...], now: datetime, *news: SubmissionNews, today: date | None = None
 ) -> None:
-    hint = PersonHint((Identifier("case", text(story.case.patient.get("mrn") or story.case.patient.get("id"))),))
+    hint = PersonHint((person_of(story.case),))
     readings = [Reading(event.source.message, now, captured=Captured(hint, (event,))) for event in events]
     readings += [Reading(f"news {n}", now, news=one) for n, one in enumerate(news)]
     story.record = step(story.record, readings, story.house, Tick(now, today or now.astimezone(ZoneInfo(ZONE)).date()))

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
 from adapters.fhir.wire import SIZE_LIMIT
-from adapters.pipeline.receive import Intake, receive_fhir
+from adapters.pipeline.receive import Intake, as_history, receive_fhir
 from adapters.ports import Received
 from adapters.wiring import Wired
 
@@ -24,7 +24,7 @@ WINDOW: Final = 256
 """Lines on their way into the store at once; what one sync may serve, and all that is lost to a crash unanswered."""
 
 
-def rows(wired: Wired, path: Path, feed: str) -> Iterator[dict[str, object]]:
+def rows(wired: Wired, path: Path, feed: str, *, historic: bool = False) -> Iterator[dict[str, object]]:
     """A row for each line that is not blank, in order: file, line, entry, outcome, why. A bar on a terminal."""
     on_their_way: deque[tuple[int, Intake, Future[Received] | None]] = deque()
     with path.open("rb") as file, _progress() as progress:
@@ -37,7 +37,8 @@ def rows(wired: Wired, path: Path, feed: str) -> Iterator[dict[str, object]]:
                 continue
             number += 1
             taken = receive_fhir(line.strip(), feed=feed, path_type="", method="POST", now=wired.clock.now())
-            future = wired.store.receive_soon(taken.receipt) if taken.receipt else None
+            receipt = as_history(taken.receipt) if taken.receipt and historic else taken.receipt
+            future = wired.store.receive_soon(receipt) if receipt else None
             on_their_way.append((number, taken, future))
             if len(on_their_way) >= WINDOW:
                 yield _row(path, *on_their_way.popleft())

@@ -40,7 +40,7 @@ Digests = Annotated[list[str], typer.Argument(help="Digests of editions, or thei
 
 
 @dataclass(frozen=True, slots=True)
-class _Word:
+class Word:
     """Who puts editions in force, why and when."""
 
     by: str
@@ -66,8 +66,10 @@ def load(
     as_json: Json = False,
 ) -> None:
     """Read a table from files and keep it as an edition; with any problem nothing is loaded."""
+    if kind is TableKind.LIVE:
+        raise typer.BadParameter("from when on what is claimed is decided with `oncoclaims golive`")
     if activate:
-        _decided(by, why)
+        decided(by, why)
     said = given.settings()
     # Published tables need no keys; a table that names patients does, and says so.
     ring = key_ring(said.keys) if activate or said.keys.exists() else None
@@ -81,7 +83,7 @@ def load(
             raise refuse((*map(str, loaded.problems), *more, "nothing was loaded"))
         edition = loaded.edition
         change = (
-            _activated(said, ring, editions, (edition,), _Word(by, why, given.clock()))
+            activated(said, ring, editions, (edition,), Word(by, why, given.clock()))
             if activate and ring is not None
             else ""
         )
@@ -141,19 +143,19 @@ def tables(
 @taking()
 def activate(given: Given, digests: Digests, by: By = "", why: WhyGiven = "") -> None:
     """Put editions in force. One of the same table that began on the same day goes out of force."""
-    _decided(by, why)
+    decided(by, why)
     said = given.settings()
     ring = key_ring(said.keys)
     with open_editions(said.store, ring, said.editions) as editions:
         known = {edition.digest: edition for edition in editions.known()}
         wanted = tuple(known[digest] for digest in _named(digests, known))
-        typer.echo(_activated(said, ring, editions, wanted, _Word(by, why, given.clock())))
+        typer.echo(activated(said, ring, editions, wanted, Word(by, why, given.clock())))
 
 
 @taking()
 def deactivate(given: Given, digests: Digests, by: By = "", why: WhyGiven = "") -> None:
     """Take editions out of force; they are kept."""
-    _decided(by, why)
+    decided(by, why)
     said = given.settings()
     rules = rules_of(said.mappings).digest
     clock = given.clock()
@@ -189,7 +191,7 @@ def _there(store: str) -> bool:
     return dialect.of(parsed).exists(parsed)
 
 
-def _activated(said: Settings, ring: KeyRing, editions: Editions, wanted: tuple[Edition, ...], word: _Word) -> str:
+def activated(said: Settings, ring: KeyRing, editions: Editions, wanted: tuple[Edition, ...], word: Word) -> str:
     """Put editions in force; what changed, in words. Raises the exit of 'refused' with all that is wrong."""
     places = [(edition.kind, edition.scope, edition.start) for edition in wanted]
     problems = [
@@ -228,7 +230,8 @@ def _told(done: InForce | None, known: dict[str, Edition]) -> str:
     return "\n".join(sorted(words))
 
 
-def _decided(by: str, why: str) -> None:
+def decided(by: str, why: str) -> None:
+    """Refuse, as wrong use, a decision of nobody or for no reason."""
     if not by.strip() or not why.strip():
         raise typer.BadParameter("a decision takes --by and --why")
 

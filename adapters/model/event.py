@@ -51,6 +51,9 @@ BEDSIDE: Final = frozenset(
 UNCHARGED: Final = frozenset({DISPENSED})
 """Kinds of context that were done but are never charged themselves: their skip says so by name."""
 
+HISTORIC: Final = "historic"
+"""The fact of an event that was taken as history: it is derived from, and nothing that rests on such alone is claimed."""
+
 ROLE_ORDER: Final = ("radiation-oncologist", "nurse-practitioner", "physician")
 """Of several roles that are told of one person the first of these counts."""
 
@@ -90,6 +93,11 @@ class Event(Told):
         """What this kind of event is for."""
         return KINDS[self.kind]
 
+    @property
+    def historic(self) -> bool:
+        """Whether it was taken as history: who marks it so puts the fact behind all others."""
+        return bool(self.facts) and self.facts[-1].name == HISTORIC
+
 
 @dataclass(frozen=True, slots=True)
 class Omission:
@@ -102,6 +110,8 @@ class Omission:
     """Line of the statement that the part belongs to, where the sender named it: a later report of the line mends it."""
     said: datetime | None = None
     """When the sender said it, UTC; with `line`."""
+    historic: bool = False
+    """Whether the message was taken as history: then nobody works what it leaves out."""
 
 
 def mends(event: Event, line: str, said: datetime, message: str) -> bool:

@@ -62,6 +62,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     # of visits
     "em_code": _TEXT,
     "separately_identifiable": _FLAG,
+    "accident": _one_of("work", "auto", "other"),  # what brought the patient, where it was an accident
     "new_patient": _FLAG,
     # of any event
     "diagnosis": _TEXT,
@@ -74,6 +75,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "about": _TEXT,
     "activity": _TEXT,
     "status": _TEXT,
+    "historic": _FLAG,  # taken as history: nothing that rests on such alone is claimed
     # of a coded charge
     "code": _TEXT,
     "local_code": _TEXT,
@@ -94,6 +96,7 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "abn": _TEXT,  # FT1-27, table 0339
     "duplicate_reason": _TEXT,  # FT1-28, table 0370
     "payment_reference": _TEXT,
+    "unposted": _one_of("note", "insurance", "number"),  # why a payment that was told is not posted by itself
     "transaction_reference": _TEXT,
     "special": _TEXT,
     "clinic": _TEXT,
@@ -200,6 +203,8 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "entry": _TEXT,  # id of an entry of the journal
     "claim": _TEXT,  # id of a claim
     "undoes": _TEXT,  # the verb that is withdrawn
+    "before": _TEXT,  # how an item stood when it was decided about
+    "after": _TEXT,  # and what the decision makes of it
     "about.episode": _TEXT,
     "about.service": _TEXT,
     "about.key": _TEXT,

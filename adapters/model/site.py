@@ -16,6 +16,7 @@ from adapters.model.claim import ClaimType
 from adapters.model.ehr import Ehr
 from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME, Listening
+from adapters.model.live import Live
 from adapters.model.rhythm import Rhythm
 from adapters.model.web import Client, WebListening
 
@@ -204,6 +205,8 @@ class Site:
     """The HTTPS listener beyond this machine; None: HTTP is for this machine only."""
     clients: tuple[Client, ...] = ()
     ehrs: tuple[Ehr, ...] = ()
+    live: tuple[Live, ...] = ()
+    """From which dates of service what is compared and claimed; none: everything is claimed."""
     digest: str = ""
 
     def facility(self, id: str) -> Facility | None:

@@ -14,6 +14,8 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Protocol
 
+from adapters.model.live import Live
+
 
 class TableKind(StrEnum):
     """The tables that can be loaded."""
@@ -48,6 +50,8 @@ class TableKind(StrEnum):
     """What was billed elsewhere before this program went live."""
     FACILITIES = "facilities"
     """Facilities by code, as a site lists them."""
+    LIVE = "live"
+    """From which dates of service what is claimed, as it was decided (`oncoclaims golive`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,23 +293,9 @@ class FacilityRow:
     aliases: tuple[str, ...] = ()
 
 
-Row = (
-    PairRow
-    | LimitRow
-    | AddOnRow
-    | ScheduleRow
-    | DrugPriceRow
-    | PackageRow
-    | CodeRow
-    | DiagnosisRow
-    | CoverageRow
-    | ReasonRow
-    | LocalRow
-    | FeeRow
-    | EnrolmentRow
-    | OpeningRow
-    | FacilityRow
-)
+_Published = PairRow | LimitRow | AddOnRow | ScheduleRow | DrugPriceRow | PackageRow | CodeRow | DiagnosisRow
+_Own = CoverageRow | ReasonRow | LocalRow | FeeRow | EnrolmentRow | OpeningRow | FacilityRow | Live
+Row = _Published | _Own
 
 
 class Tables(Protocol):
@@ -395,4 +385,8 @@ class Tables(Protocol):
 
     def facilities(self) -> Sequence[FacilityRow]:
         """The facilities listed."""
+        ...
+
+    def live(self) -> Sequence[Live]:
+        """From when on what is claimed, as it was decided; empty where nothing was."""
         ...

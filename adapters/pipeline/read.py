@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
 from zoneinfo import ZoneInfo
 
@@ -13,14 +13,16 @@ from adapters.hl7v2.capture import Refused as RefusedV2
 from adapters.hl7v2.capture import capture as capture_v2
 from adapters.hl7v2.envelope import Unread, Unreadable, read_envelope
 from adapters.model.decision import Decision
+from adapters.model.event import HISTORIC
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.record import Captured, Parked, SubmissionNews
 from adapters.model.site import Feed, Site
+from adapters.model.why import Fact
 from adapters.pipeline.admit import REFUSALS, feed_of
 from adapters.pipeline.deciding import captured_of, decision_of
 from adapters.pipeline.exchange import decode_exchange, intended, interpret
 from adapters.pipeline.hearing import begins_session
-from adapters.pipeline.receive import FRAGMENT, REFUSED
+from adapters.pipeline.receive import FRAGMENT, HISTORY, REFUSED
 from adapters.pipeline.remitting import ACTOR, LETTER, MEDIA, Letter, letter_of, letters_of, said_by
 from adapters.rules import Ruleset
 
@@ -41,6 +43,20 @@ class ReadEntry:
 
 def read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     """Read one entry. An entry that cannot be read is parked whole with its reasons; nothing of it is used."""
+    found = _read(entry, rules, site)
+    if entry.actor.partition(":")[0] != HISTORY:
+        return found
+    return replace(found, captured=tuple(map(_as_history, found.captured)))
+
+
+def _as_history(captured: Captured) -> Captured:
+    """What a message says that was taken as history: every event and omission of it bears the mark."""
+    events = (replace(e, facts=(*e.facts, Fact(HISTORIC, "true", e.source))) for e in captured.events)
+    omissions = (replace(omission, historic=True) for omission in captured.omissions)
+    return replace(captured, events=tuple(events), omissions=tuple(omissions))
+
+
+def _read(entry: JournalEntry, rules: Ruleset, site: Site) -> ReadEntry:
     if entry.kind is JournalKind.ANSWER:
         return _answered(entry, site)
     if entry.kind is JournalKind.CALL:

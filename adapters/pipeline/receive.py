@@ -47,6 +47,8 @@ FHIR_TYPES: Final = (
 )
 """Types of resource that are taken one by one. Answers of payers are taken from the payer's own channel only."""
 
+HISTORY: Final = "history"
+"""In place of `feed` in the actor of a message that is taken as history, and the end of its channel."""
 PROCESS_MESSAGE: Final = "$process-message"
 """In place of the id in a path: the operation that takes messages, and nothing else."""
 _ANSWERS: Final = ("ACK", "MCF", "NAK")
@@ -111,6 +113,12 @@ def receive_v2(
         at=now,
     )
     return Intake(receipt, name, receipt.answer, refusal=found.refusal, later=_later(found))
+
+
+def as_history(receipt: Receipt) -> Receipt:
+    """The receipt of a message that is taken as history: under a channel of its own, so that the feed may send it too."""
+    name = receipt.actor.partition(":")[2]
+    return replace(receipt, actor=f"{HISTORY}:{name}", channel=f"{receipt.channel}|{HISTORY}")
 
 
 def _answer(found: Admission, now: datetime, ack_id: str, last_number: Callable[[Feed], int | None]) -> bytes:

@@ -36,7 +36,22 @@ class StrictPart(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class EntityPart(StrictPart):
+class LiveDays(StrictPart):
+    """From which dates of service what it says it of is compared, and claimed."""
+
+    shadow_from: date | None = None
+    live_from: date | None = None
+
+
+class LivePart(LiveDays):
+    """The days of what is named together."""
+
+    entity: str = ""
+    payer: str = ""
+    service: str = ""
+
+
+class EntityPart(LiveDays):
     """Who bills."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]*$")
@@ -67,7 +82,7 @@ class DatedPart(StrictPart):
     options: dict[str, str] = Field(min_length=1)
 
 
-class PayerPart(StrictPart):
+class PayerPart(LiveDays):
     """A payer and its settings."""
 
     id: str
@@ -85,7 +100,7 @@ class PayerPart(StrictPart):
     dated_options: tuple[DatedPart, ...] = ()
 
 
-class FamilyPart(StrictPart):
+class FamilyPart(LiveDays):
     """The charging mode of a service family."""
 
     service: str
@@ -144,6 +159,7 @@ class SitePart(StrictPart):
     clients: tuple[ClientPart, ...] = ()
     ehrs: tuple[EhrPart, ...] = ()
     families: tuple[FamilyPart, ...] = ()
+    live: tuple[LivePart, ...] = ()
     prices: tuple[PricePart, ...] = ()
     fees: str = ""
     """A CSV file beside the site file: code, modifier, entity, amount, from, to."""

@@ -32,6 +32,7 @@ from adapters.model.web import web_problems
 from adapters.payers.origin import endpoint_problems
 from adapters.rules import Ruleset
 from adapters.settings.forms import SitePart
+from adapters.settings.going_live import live_of, problems_of_live
 
 
 def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: str = "fees") -> Site:
@@ -113,6 +114,7 @@ def _cross_checked(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
             yield f"{name}: feeds.{feed.name}: payer {feed.payer!r} is none of the site's, or the feed is not fhir"
     yield from (f"{name}: {one}" for one in ehr_part_problems(said.ehrs, {f.name: f.media for f in said.feeds}))
     yield from _billing_problems(said, name, rules)
+    yield from (f"{name}: {one}" for one in problems_of_live(said, rules))
     for family in said.families:
         if family.facility and family.facility not in places:
             yield f"{name}: families.{family.service}: no facility {family.facility!r}"
@@ -176,7 +178,8 @@ def _built(said: SitePart, prices: Sequence[Price], digest: str, folder: Path, r
             for p in said.payers
         ),
         feeds=tuple(Feed(**(f.model_dump() | {"rhythm": f.rhythm and f.rhythm.rhythm()})) for f in said.feeds),
-        families=tuple(Family(**f.model_dump()) for f in said.families),
+        families=tuple(Family(f.service, f.mode, f.since, f.facility, f.prefer) for f in said.families),
+        live=live_of(said),
         prices=(*(Price(p.code, p.modifier, p.entity, p.amount, p.start, p.end) for p in said.prices), *prices),
         crosswalk=said.crosswalk,
         options=said.options,

@@ -15,6 +15,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, Final, get_type_hints
 
+from adapters.model.live import Live
 from adapters.model.tables import (
     AddOnRow,
     CodeRow,
@@ -57,6 +58,7 @@ ROW_OF_KIND: Final[Mapping[TableKind, type[Row]]] = MappingProxyType(
         TableKind.ENROLMENT: EnrolmentRow,
         TableKind.OPENING: OpeningRow,
         TableKind.FACILITIES: FacilityRow,
+        TableKind.LIVE: Live,
     }
 )
 """The type of the rows of each kind."""

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import date
 from typing import Any, Final, TypeVar
 
+from adapters.model.live import Live
 from adapters.model.tables import (
     AddOnRow,
     CodeRow,
@@ -57,6 +58,7 @@ _KEYS: Final[dict[type[Row], Callable[[Any], tuple[str, ...]]]] = {
     EnrolmentRow: lambda row: (row.npi,),
     OpeningRow: lambda row: (person_key(row.system, row.identifier),),
     FacilityRow: lambda _row: (EVERYTHING,),
+    Live: lambda _row: (EVERYTHING,),
 }
 
 
@@ -156,6 +158,11 @@ class Questions(ABC):
         """The facilities listed, by id, by the edition that began last."""
         rows = self.rows(FacilityRow, TableKind.FACILITIES, EVERYTHING, date.max)
         return tuple(sorted(rows, key=lambda row: row.id))
+
+    def live(self) -> Sequence[Live]:
+        """From when on what is claimed, by scope, by the edition that began last."""
+        rows = self.rows(Live, TableKind.LIVE, EVERYTHING, date.max)
+        return tuple(sorted(rows, key=lambda row: (row.service, row.payer, row.entity)))
 
 
 def place(edition: Edition) -> tuple[str, str, date, str, str]:

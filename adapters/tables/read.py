@@ -53,6 +53,7 @@ _LAYOUTS: Final[dict[TableKind, _Layout]] = {
     TableKind.ENROLMENT: _Layout(site.enrolment, lambda row: (row.npi, row.entity, row.payer), days=_dated),
     TableKind.OPENING: _Layout(site.opening, lambda row: row, name="the line"),
     TableKind.FACILITIES: _Layout(site.facility, lambda row: row.id),
+    TableKind.LIVE: _Layout(site.live, lambda row: (row.entity, row.payer, row.service)),
 }
 
 

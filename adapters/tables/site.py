@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
+from adapters.model.live import Live
 from adapters.model.site import Setting
 from adapters.model.tables import EnrolmentRow, FacilityRow, FeeRow, LocalRow, OpeningRow, TableKind
 from adapters.tables.days import day
@@ -97,6 +98,13 @@ COLUMNS: Final[dict[TableKind, tuple[SiteColumn, ...]]] = {
         SiteColumn("setting", ("setting", "kind", "place", "type")),
         SiteColumn("zone", ("zone", "time zone", "timezone")),
         SiteColumn("aliases", ("aliases", "alias", "also"), required=False),
+    ),
+    TableKind.LIVE: (
+        SiteColumn("service", ("service", "service family", "family")),
+        SiteColumn("payer", ("payer", "payer id", "plan"), required=False),
+        SiteColumn("entity", _ENTITY, required=False),
+        SiteColumn("shadow", ("shadow from", "shadow"), required=False),
+        SiteColumn("live", ("live from", "live")),
     ),
 }
 """What a row says beyond its columns here (a description) is read by nobody: a column may stand there for people."""
@@ -221,6 +229,24 @@ def facility(record: Record) -> FacilityRow:
         zone=zone,
         aliases=aliases,
     )
+
+
+def live(record: Record) -> Live:
+    """From when on a scope is compared and claimed."""
+    shadow, claimed = _day_of(record, "shadow"), _day_of(record, "live")
+    if shadow is None and claimed is None:
+        record.fault("neither shadow_from nor live_from is there")
+    if shadow is not None and claimed is not None and shadow > claimed:
+        record.fault("shadow_from is after live_from")
+    return Live(record.text("entity"), record.text("payer"), record.text("service"), shadow, claimed)
+
+
+def _day_of(record: Record, column: str) -> date | None:
+    text = record.text(column)
+    found = day(text) if text else None
+    if text and found is None:
+        record.fault(f"{column} is no date", text)
+    return found
 
 
 def _window(record: Record) -> tuple[date, date | None]:

@@ -62,6 +62,9 @@ RULES = {
     "ptp-direction": "which of two lines of a date falls",
     "hdr-bundling": "77790 and 77300 fall on the date of an implant session",
     "brachy-plan-channels": "the plan's code by its channels",
+    "going-live": "before its day a line is derived, and not claimed",
+    "going-live-scope": "of the rows that fit a line the most specific says the day",
+    "opening": "what another system billed before takes its slot",
 }
 """Rule → what it says, in few words."""
 

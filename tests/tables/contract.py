@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 
+from adapters.model.live import Live
 from adapters.model.tables import (
     AddOnRow,
     CodeRow,
@@ -137,6 +138,10 @@ FACILITIES = (
     FacilityRow("west", "West", "1245319599", "hospital", "America/Chicago", ("W", "West End")),
     FacilityRow("east", "East", "", "freestanding", "America/New_York"),
 )
+LIVES = (
+    Live("", "payer-a", "delivery", None, NEW),
+    Live("group", "", "", OLD, None),
+)
 
 EDITIONS: tuple[tuple[Edition, Sequence[Row]], ...] = (
     pairs_of("v322r0", OLD, "practitioner", PAIRS_OLD),
@@ -159,6 +164,7 @@ EDITIONS: tuple[tuple[Edition, Sequence[Row]], ...] = (
     edition(TableKind.OPENING, "2026-10-01", NEW, OPENINGS),
     edition(TableKind.FACILITIES, "2026-07-01", OLD, FACILITIES[:1]),
     edition(TableKind.FACILITIES, "2026-10-01", NEW, FACILITIES),
+    edition(TableKind.LIVE, "2026-07-01", OLD, LIVES),
 )
 
 
@@ -341,6 +347,11 @@ def check_what_was_billed_before(tables: Tables) -> None:
 def check_facilities(tables: Tables) -> None:
     """Those of the edition that began last, by id."""
     assert list(tables.facilities()) == [FACILITIES[1], FACILITIES[0]]
+
+
+def check_from_when_on_what_is_claimed(tables: Tables) -> None:
+    """By scope."""
+    assert list(tables.live()) == [LIVES[1], LIVES[0]]
 
 
 def check_any_question_as_held_in_memory(tables: Tables) -> None:

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from adapters.model.live import Live
 from adapters.model.tables import EnrolmentRow, FacilityRow, FeeRow, LocalRow, OpeningRow, TableKind
 from tests.tables.told import file, heading, problems_of, reading, refusal, rows_of
 
@@ -76,6 +77,21 @@ def test_facilities() -> None:
     assert rows_of(TableKind.FACILITIES, file("facilities.csv", text), start=START) == [
         FacilityRow("west", "West Center", "1245319599", "hospital", "America/Chicago", ("W", "West End", "Old West")),
         FacilityRow("east", "East Center", "", "freestanding", "UTC"),
+    ]
+
+
+def test_from_when_on_what_is_claimed() -> None:
+    """An empty cell is any, and a day that nobody has decided yet."""
+    text = "family,payer,entity,shadow-from,Live From\ndelivery,p,e,2026-01-05,2/2/2026\n,,,2026-01-05,\n"
+    assert rows_of(TableKind.LIVE, file("live.csv", text), start=START) == [
+        Live("e", "p", "delivery", date(2026, 1, 5), date(2026, 2, 2)),
+        Live("", "", "", date(2026, 1, 5), None),
+    ]
+    faulty = "family,shadow_from,live_from\na,2026-02-02,2026-01-05\nb,,\nc,soon,2026-01-05\n"
+    assert problems_of(TableKind.LIVE, file("live.csv", faulty), start=START) == [
+        (2, "shadow_from is after live_from"),
+        (3, "neither shadow_from nor live_from is there"),
+        (4, "shadow is no date: 'soon'"),
     ]
 
 

@@ -157,6 +157,7 @@ _SAMPLES: dict[TableKind, bytes] = {
     TableKind.FEES: b"code,amount,from\nY0001,1.50,2026-01-01\n",
     TableKind.ENROLMENT: b"npi,payer,status,from\n1234567893,a,active,1/1/2026\n",
     TableKind.OPENING: b"system,mrn,service,code,units,date\na,b,c,Y0001,1,2026-01-01\n",
+    TableKind.LIVE: b"service,payer,entity,shadow from,live_from\ndelivery,,a,2026-01-01,2/1/2026\n,b,,2026-01-01,\n",
     TableKind.FACILITIES: b"id,name,setting,zone,aliases\nw,W,hospital,UTC,a|b\n",
 }
 _CHANGE = st.tuples(
