@@ -107,8 +107,11 @@ class Store(Protocol):
         """Set an entry aside with its reason and open its work item, in one transaction."""
         ...
 
-    def unpark(self, entry: str) -> bool:
-        """Make a parked entry readable again and close its work item; False when it is not parked."""
+    def unpark(self, entry: str, by: str = "") -> bool:
+        """Make a parked entry readable again and close its work item; False when it is not parked.
+
+        `by`: the user who asked for it, of which the journal is told.
+        """
         ...
 
     def close_entry(self, entry: str) -> None:

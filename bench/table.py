@@ -20,6 +20,7 @@ ORDER = (
     "published",
     "editions",
     "rehearse",
+    "reconcile",
     "memory",
 )
 

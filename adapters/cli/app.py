@@ -10,14 +10,18 @@ import typer
 
 from adapters.cases import case
 from adapters.cli import identity, keeping, listings, patients, polling, running, tables
+from adapters.cli.comparing import compare_command
 from adapters.cli.deciding import work_app
 from adapters.cli.entering import enter
+from adapters.cli.going_live import golive
 from adapters.cli.keys import keys_app
 from adapters.cli.learn import learn
 from adapters.cli.options import Given, refuse, taking
+from adapters.cli.reconcile import reconcile
 from adapters.cli.rehearse import rehearse_command
 from adapters.cli.remitting import match, remit
 from adapters.cli.serving import serve, stub
+from adapters.cli.users import users_app
 from adapters.demo import demo
 from adapters.errors import BadSetup, OncoclaimsError
 from adapters.rules import check
@@ -28,6 +32,7 @@ rules_app = typer.Typer(no_args_is_help=True, help="The dated rules.")
 app.add_typer(rules_app, name="rules")
 app.add_typer(keys_app, name="keys")
 app.add_typer(work_app, name="work")
+app.add_typer(users_app, name="user")
 
 for name, command in (
     ("demo", demo),
@@ -64,9 +69,12 @@ for name, command in (
     ("restore", keeping.restore),
     ("load", tables.load),
     ("tables", tables.tables),
+    ("golive", golive),
     ("conform", running.conform),
     ("learn", learn),
     ("rehearse", rehearse_command),
+    ("compare", compare_command),
+    ("reconcile", reconcile),
     ("case", case),
 ):
     app.command(name)(command)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from adapters.cli.deciding import By, Reason, decide
+from adapters.cli.deciding import By, Reason, decide, supervising
 from adapters.cli.options import Given, refuse, taking
 from adapters.explain import hold_id
 from adapters.model.decision import About, Decision, Saying, Verb, saying
@@ -38,7 +38,7 @@ def enter(
         person, says, problems = _placed(wired, entered)
         if problems or person is None:
             raise refuse(tuple(f"{file.name}: {problem}" for problem in problems))
-        decision = Decision(by, why, wired.clock.now(), (*entered.says, *says), person, by in wired.site.supervisors)
+        decision = Decision(by, why, wired.clock.now(), (*entered.says, *says), person, supervising(wired, by))
         made = decide(wired, decision)
     typer.echo(f"decision {made}: {len(decision.says)} entered")
 

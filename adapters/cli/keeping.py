@@ -101,10 +101,16 @@ def rebuild(
     typer.echo(f"{lanes} lanes folded again from the journal, byte for byte as they are on file")
 
 
-@taking("store")
+@taking("store", "keys")
 def migrate(given: Given) -> None:
-    """Bring the store to this program's schema, in one step that is done or not done; nothing else may be running."""
-    before = bring_up(given.settings().store, create=False)
+    """Bring the store to this program's schema, in one step that is done or not done; nothing else may be running.
+
+    What lists and search ask of older rows is written afterwards; a run that is killed there is run again.
+    """
+    said = given.settings()
+    before = bring_up(said.store, create=False)
+    with open_store(said.store, key_ring(said.keys), SystemClock(), head=said.head) as opened:
+        opened.fill_lists()
     typer.echo(f"schema {before}: nothing to do" if before == SCHEMA else f"schema {before} is now {SCHEMA}")
 
 
@@ -161,6 +167,7 @@ def restore(
 def _brought_back(said: Settings, ring: KeyRing, source: Path) -> tuple[str, ...]:
     """Bring back the editions that the store's journal names; those that are neither there nor here."""
     with open_store(said.store, ring, SystemClock(), head=said.head) as opened:
+        opened.fill_lists()
         needed = sorted(ever(forces_of(opened)))
     with open_editions(said.store, ring, said.editions) as editions:
         return editions.take_from(source, needed)

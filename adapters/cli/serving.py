@@ -15,6 +15,7 @@ from adapters.serve.lanes import Lanes
 from adapters.serve.logs import configure
 from adapters.serve.server import ROLES, serve_all
 from adapters.serve.switching import Switching
+from adapters.wiring import Wired
 from fhir_server_stub.scenario import ScenarioError
 from fhir_server_stub.server import load
 from fhir_server_stub.server import serve as serve_stub
@@ -56,11 +57,16 @@ def serve(
                 http_port=http_port,
                 health_port=health_port,
                 fhir_feed=fhir_feed,
-                links=Links(wired.random_token),
+                links=_links(wired, roles),
                 gate=Gate(wired, wired.token_secret) if wired.site.web else None,
                 log_level=wired.settings.log_level,
                 tell=lambda link: typer.echo(f"pages, by a link that works once within 15 minutes: {link}"),
             )
+
+
+def _links(wired: Wired, roles: tuple[str, ...]) -> Links | None:
+    """One-time links, as long as nobody can sign in: for the first look, and for who makes the first user."""
+    return Links(wired.random_token) if "web" in roles and not wired.store.users() else None
 
 
 def stub(

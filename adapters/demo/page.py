@@ -19,7 +19,7 @@ def main(folder: Path, minutes: int) -> None:
     settings = Settings(store=f"sqlite:///{folder / 'demo.db'}", site=folder / "site.toml", keys=folder / "demo.keys")
     with wire(settings) as wired:
         links = Links(wired.random_token)
-        with serving(create_app(wired, links=links), "127.0.0.1", 0) as base_url:
+        with serving(create_app(wired, fhir_feed="ehr", links=links), "127.0.0.1", 0) as base_url:
             sys.stdout.write(f"{base_url}/open/{links.issue(wired.clock.now())}\n")
             sys.stdout.flush()
             # The reader of the pipe has the link and goes; whatever is written later must not end this process.

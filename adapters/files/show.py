@@ -18,6 +18,7 @@ from adapters.model.charge import Hold
 from adapters.model.claim import ClaimOnFile
 from adapters.model.codes import system_of
 from adapters.model.ledger import Account, Entry
+from adapters.model.question import Question
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.why import Why
 from adapters.model.work import WorkItem
@@ -221,6 +222,25 @@ def explanation(found: Explanation) -> None:
     for depth, says, source in found.lines():
         indent = "  " * depth + ("- " if depth else "")
         sys.stdout.write(f"{indent}{says}" + (f"   [{source}]" if source else "") + "\n")
+
+
+def question_row(question: Question) -> Row:
+    """What the clinic was asked, as JSON values."""
+    return {
+        "feed": question.feed,
+        "stage": question.stage.value,
+        "task": question.task or None,
+        "focus": question.focus,
+        "asked": question.asked,
+        "due": question.due,
+        "reminded": question.reminded,
+        "clinic": question.clinic or None,
+        "problem": question.problem or None,
+        "closed": question.closed,
+        "why": question.why or None,
+        "answer": question.answer or None,
+        "told": question.told,
+    }
 
 
 def explanation_row(found: Explanation) -> Row:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from adapters.model.listening import TlsFiles
+from adapters.model.openid import OpenId
+from adapters.model.user import Role
 from adapters.model.web import Client, WebListening
 from adapters.smart.scopes import scope
 
@@ -22,6 +24,29 @@ class _Tls(_Part):
     ca: str = ""
 
 
+class OpenIdPart(_Part):
+    """The `[web.openid]` part; see `model.openid.OpenId`."""
+
+    issuer: str = Field(min_length=1)
+    client_id: str = Field(min_length=1, max_length=200)
+    roles: dict[Annotated[str, Field(min_length=1)], Role] = Field(min_length=1)
+    role_claim: str = Field(default="roles", min_length=1)
+    name_claim: str = Field(default="preferred_username", min_length=1)
+    scopes: tuple[Annotated[str, Field(pattern=r"^[\x21\x23-\x5B\x5D-\x7E]+$")], ...] = ("openid", "profile")
+    prompt: Literal["", "login", "select_account", "consent"] = ""
+    client_secret_file: str = ""
+    keys: tuple[Annotated[str, Field(min_length=1)], ...] = Field(default=(), max_length=4)
+    algorithm: Literal["RS384", "ES384"] = "RS384"
+    ca: str = ""
+    passwords: bool = True
+
+    def openid(self, folder: Path) -> OpenId:
+        """The same, its files by their paths from the folder that the site file lies in."""
+        secret, ca = (str(folder / name) if name else "" for name in (self.client_secret_file, self.ca))
+        files = {"client_secret_file": secret, "ca": ca, "keys": tuple(str(folder / key) for key in self.keys)}
+        return OpenId(**{**self.model_dump(), "roles": tuple(self.roles.items()), **files})
+
+
 class WebPart(_Part):
     """The `[web]` part; see `model.web.WebListening`."""
 
@@ -30,11 +55,15 @@ class WebPart(_Part):
     host: str = "127.0.0.1"
     port: int = Field(default=8443, ge=0, le=65535)
     networks: tuple[str, ...] = ()
+    pages: bool = False
+    openid: OpenIdPart | None = None
 
     def listening(self, folder: Path) -> WebListening:
         """The listener, its files by their paths from the folder that the site file lies in."""
         certificate, key, ca = (str(folder / name) if name else "" for name in self.tls.model_dump().values())
-        return WebListening(self.base_url, TlsFiles(certificate, key, ca), self.host, self.port, self.networks)
+        files = TlsFiles(certificate, key, ca)
+        openid = self.openid.openid(folder) if self.openid else None
+        return WebListening(self.base_url, files, self.host, self.port, self.networks, self.pages, openid)
 
 
 def _scope(text: str) -> str:

@@ -89,7 +89,7 @@ class Decision:
     person: PersonHint = field(default_factory=PersonHint)
     """Whom it concerns: a lane, or identifiers; nobody for an item of the work list that concerns no person."""
     supervisor: bool = False
-    """Whether the site file named the person a supervisor then."""
+    """Whether the person was a supervisor then: by the role of a user, else by the site file."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,13 @@ class JournalKind(StrEnum):
     SITE = "site"
     """Site settings put in force, by digest."""
     EHR = "ehr"
-    """How far an EHR was asked, or that it told us of news: what is fetched then is a message."""
+    """How far an EHR was asked, or that it told us of news (what is fetched then is a message); how a question to the
+    clinic stands."""
     FEED = "feed"
     """What was heard of a feed until when: that it is silent, speaks again, left something out."""
+    USER = "user"
+    """That somebody may sign in to the pages, under which role, or not any more; that one did; that a name rests;
+    that a user had a parked message read again."""
     TICK = "tick"
     """The clock reached an instant on which something fell due."""
 
@@ -39,7 +43,7 @@ class JournalEntry:
     kind: JournalKind
     at: datetime
     actor: str
-    """Who brought it: `feed:aria`, `payer:medicare`, `person:kim`, `clock`."""
+    """Who brought it: `feed:aria`, `history:aria` (taken as history), `payer:medicare`, `person:kim`, `clock`."""
     media: str
     """`hl7v2`, `fhir`, `json`."""
     control: str

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from adapters.model.listening import TlsFiles, admitted
+from adapters.model.openid import RETURN_PATH, OpenId, openid_problems
 
 if TYPE_CHECKING:
     from adapters.model.site import Feed
@@ -27,6 +28,10 @@ class WebListening:
     port: int = 8443
     networks: tuple[str, ...] = ()
     """CIDR blocks of the peers that are let in, this machine always; empty for any."""
+    pages: bool = False
+    """Whether people sign in to the pages here as well; they are on this machine's own HTTP in any case."""
+    openid: OpenId | None = None
+    """Where people sign in to the pages, if not by passwords of ours."""
 
     @property
     def fhir_url(self) -> str:
@@ -37,6 +42,11 @@ class WebListening:
     def token_url(self) -> str:
         """Where tokens are asked for: the audience of what clients sign."""
         return f"{self.base_url}/token"
+
+    @property
+    def return_url(self) -> str:
+        """Where an issuer sends a browser back to who has signed in there: our `redirect_uri`."""
+        return f"{self.base_url}{RETURN_PATH}"
 
     def admits(self, peer: str) -> bool:
         """Whether a peer of that address may connect at all, whatever it then shows."""
@@ -60,7 +70,9 @@ def web_problems(web: WebListening | None, clients: Sequence[Client], feeds: Seq
     """Everything that is wrong with the HTTPS listener and the clients of a site, each with its place."""
     if web is not None:
         yield from (f"web: {problem}" for problem in _of_listener(web))
-        if not clients:
+        if web.openid is not None:
+            yield from (f"web: {problem}" for problem in openid_problems(web.openid, pages=web.pages))
+        if not clients and not web.pages:
             yield "web: nobody may send: name the clients"
     elif clients:
         yield "clients: they have nowhere to send to: there is no [web]"

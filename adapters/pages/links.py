@@ -13,6 +13,8 @@ from typing import Final
 
 LINK_VALID: Final = timedelta(minutes=15)
 SESSION_VALID: Final = timedelta(hours=8)
+LINKED: Final = "link"
+"""Who came by a link: nobody knows whom. Such a visitor only looks."""
 
 
 def _hash(token: str) -> bytes:
@@ -52,6 +54,11 @@ class Links:
         with self._lock:
             ends = self._sessions.get(_hash(session))
         return ends is not None and now < ends
+
+    def end(self, session: str) -> None:
+        """End a session, if there is one of this name."""
+        with self._lock:
+            self._sessions.pop(_hash(session), None)
 
     def _forget(self, now: datetime) -> None:
         for kept in (self._links, self._sessions):

@@ -83,7 +83,7 @@ class Folding:
             self._compare(entry, "rules", force.rules, self._house.rules.digest)
         elif entry.kind is JournalKind.SITE:
             self._compare(entry, "site file", site_in_force(entry), self._house.site.digest)
-        elif entry.kind not in (JournalKind.EHR, JournalKind.FEED):
+        elif entry.kind not in (JournalKind.EHR, JournalKind.FEED, JournalKind.USER):
             self._waiting[entry.id] = entry
 
     def _compare(self, entry: JournalEntry, what: str, then: str, now: str) -> None:

@@ -26,6 +26,7 @@ from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME
 from adapters.pages import page
 from adapters.pages.links import Links
+from adapters.pages.openid import Vouching
 from adapters.pipeline.receive import FHIR_TYPES, Intake, receive_deletion, receive_fhir, receive_v2
 from adapters.serve import fhir_doors, hooks, payer_hooks, smart_doors
 from adapters.serve.capabilities import capabilities
@@ -33,6 +34,8 @@ from adapters.serve.gate import Gate, Grant
 from adapters.serve.hearing import last_number
 from adapters.serve.intake import Reception, ack_id, nobody
 from adapters.serve.middleware import Contained
+from adapters.serve.openid import issuer_of, not_signed_in
+from adapters.serve.tries import Tries
 from adapters.serve.wired import Wired
 from adapters.smart import scopes
 
@@ -67,21 +70,27 @@ def create_app(
     links: Links | None = None,
     gate: Gate | None = None,
     news: Callable[[str], None] = hooks.nobody,
+    issuer: Vouching | None = None,
 ) -> FastAPI:
     """The application of one store. `fhir_feed` names the feed that FHIR comes from; needed where the site has several.
 
     `wake` is called after each entry stored; who issues `links` lets people open the pages. With a `gate` tokens say
-    the feed, and there are no pages: a token is no person. `news` is called with the feed whose EHR told of something.
+    the feed; pages are there where the site file says so, for users who sign in: a token is no person. `news` is called
+    with the feed whose EHR told of something. With a gate people sign in at the `issuer` where the site file has one: by
+    itself the one of the site file.
     Raises `BadSetup` where the feed cannot be told.
     """
     feed = "" if gate else _fhir_feed(wired, fhir_feed)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     reception = Reception(wired, wake)
+    asked = issuer or (issuer_of(gate.web, wired.clock) if gate else None)
+    shown = gate is None or gate.web.pages
+    pages = page.router(wired, links, wake, Tries(), asked, not_signed_in) if shown else None
     if gate is not None:
         app.include_router(smart_doors.router(gate))
-        app.add_middleware(smart_doors.Guarded, gate=gate)
-    else:
-        app.include_router(page.router(wired, links))
+        app.add_middleware(smart_doors.Guarded, gate=gate, pages=pages)
+    if pages is not None:
+        app.include_router(pages)
     _v2_routes(app, wired, reception)
     _fhir_routes(app, wired, reception, feed, gate)
     app.include_router(payer_hooks.router(wired, reception, lambda r: _body(r, LARGEST_BODY), _refusing))

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Request, Response
 from starlette.responses import JSONResponse
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from adapters.errors import StoreDown
@@ -118,12 +119,14 @@ def _oauth(denied: Denied) -> Response:
 class Guarded:
     """Lets a request on that is open, or whose token allows it; the application finds the grant in its scope.
 
-    Whatever no rule of `scopes.of_request` names is refused, a route that somebody adds later among it.
+    Whatever no rule of `scopes.of_request` names is refused, a route that somebody adds later among it. The routes of
+    `pages` ask for a session of their own and for nothing else (`pages.admission`).
     """
 
-    def __init__(self, app: ASGIApp, gate: Gate) -> None:
+    def __init__(self, app: ASGIApp, gate: Gate, pages: APIRouter | None = None) -> None:
         self._app = app
         self._gate = gate
+        self._pages = tuple(pages.routes) if pages is not None else ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -131,7 +134,8 @@ class Guarded:
             await self._app(scope, receive, send)
             return
         # The hooks of EHRs ask for a secret of their own (`serve.hooks`): no notification bears a token of ours.
-        if (scope["method"], scope["path"]) in OPEN or scope["path"].startswith("/hooks/"):
+        opened = (scope["method"], scope["path"]) in OPEN or scope["path"].startswith("/hooks/")
+        if opened or any(route.matches(scope)[0] is not Match.NONE for route in self._pages):
             await self._app(scope, receive, send)
             return
         token = _bearer(scope)

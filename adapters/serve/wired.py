@@ -14,6 +14,7 @@ from adapters.model.people import PersonHint
 from adapters.model.record import Parked, PersonRecord
 from adapters.model.site import Payer, Site
 from adapters.model.work import WorkItem
+from adapters.pages.wired import PageStore
 from adapters.pipeline import House
 from adapters.pipeline.exchange import Exchange
 from adapters.ports import Clock, LaneQueue, Receipt, Received, Store
@@ -108,7 +109,7 @@ class LaneStore(Store, FeedStore, Protocol):
         ...
 
 
-class DoorStore(LaneStore, EhrStore, Protocol):
+class DoorStore(LaneStore, EhrStore, PageStore, Protocol):
     """The store as doors use it."""
 
     def counts(self) -> Counts:
@@ -136,7 +137,7 @@ class Payers(Protocol):
         ...
 
     def read(self, payer: Payer, reference: str) -> bytes | None:
-        """A resource that the payer has named; None where it cannot be had now."""
+        """A resource that the payer has named; None where it cannot be had now, `b""` where it never can."""
         ...
 
     def rests(self, payer: Payer) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
@@ -108,6 +108,24 @@ def everyones(connection: Connection, shelf: Shelf, keys: KeyRing, *conditions: 
     return tuple(Of(row[0], value) for row, value in zip(rows, values, strict=True))
 
 
+def marks(connection: Connection, lanes: Sequence[str]) -> Mapping[str, str]:
+    """The revisions of each of these lanes and of all that are one person with it, as a text."""
+    persons, unions = schema.persons, schema.unions
+    members = select(unions.c.person, unions.c.root).where(unions.c.person.in_(lanes) | unions.c.root.in_(lanes))
+    root_of = {row.person: row.root for row in connection.execute(members)}
+    roots = {root_of.get(lane, lane) for lane in lanes}
+    asked = (
+        select(func.coalesce(unions.c.root, persons.c.id).label("root"), persons.c.id, persons.c.revision)
+        .join_from(persons, unions, unions.c.person == persons.c.id, isouter=True)
+        .where(persons.c.id.in_(roots) | unions.c.root.in_(roots))
+        .order_by(persons.c.id)
+    )
+    found: dict[str, str] = {}
+    for row in connection.execute(asked):
+        found[row.root] = f"{found.get(row.root, '')}{row.id}={row.revision} "
+    return {lane: found[root_of.get(lane, lane)] for lane in lanes if root_of.get(lane, lane) in found}
+
+
 def worklist(connection: Connection, keys: KeyRing, *, closed: bool) -> tuple[WorkItem, ...]:
     """The open work items, the earliest deadline first and those without one last; with `closed`, the others too."""
     conditions = () if closed else (schema.work_items.c.closed.is_(None),)
@@ -115,7 +133,7 @@ def worklist(connection: Connection, keys: KeyRing, *, closed: bool) -> tuple[Wo
     return tuple(sorted(items, key=lambda w: (w.due is None, w.due.isoformat() if w.due else "", w.opened, w.id)))
 
 
-_LINES: Final = select(
+LINES: Final = select(
     schema.journal.c.seq,
     schema.journal.c.id,
     schema.journal.c.kind,
@@ -132,7 +150,8 @@ _LINES: Final = select(
 ).join(schema.queue, schema.queue.c.entry == schema.journal.c.id)
 
 
-def _lines(connection: Connection, asked: Select[Any]) -> tuple[JournalLine, ...]:
+def lines_of(connection: Connection, asked: Select[Any]) -> tuple[JournalLine, ...]:
+    """The entries that a selection of `LINES` asks for, in its order."""
     return tuple(
         JournalLine(
             seq=row.seq,
@@ -155,7 +174,7 @@ def _lines(connection: Connection, asked: Select[Any]) -> tuple[JournalLine, ...
 
 def messages(connection: Connection, after: int, limit: int) -> tuple[JournalLine, ...]:
     """The journal after a number, in its order."""
-    return _lines(connection, _LINES.where(schema.journal.c.seq > after).order_by(schema.journal.c.seq).limit(limit))
+    return lines_of(connection, LINES.where(schema.journal.c.seq > after).order_by(schema.journal.c.seq).limit(limit))
 
 
 def counts(connection: Connection) -> Counts:
@@ -207,7 +226,7 @@ def lanes_of(connection: Connection, entry: str) -> tuple[str, ...]:
 
 def trace(connection: Connection, entry: str, load: Callable[[str], PersonRecord]) -> Traced | None:
     """From a journal entry forward; None for an unknown id."""
-    lines = _lines(connection, _LINES.where(schema.journal.c.id == entry))
+    lines = lines_of(connection, LINES.where(schema.journal.c.id == entry))
     if not lines:
         return None
     persons = lanes_of(connection, entry)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Literal, Protocol, TypeVar, overload
 
@@ -75,6 +75,15 @@ class Listings(Protocol):
     def worklist(self, closed: bool = False) -> tuple[WorkItem, ...]:
         """Open work items by deadline, those without one last; with `closed`, the closed ones too."""
         return self._read(lambda c: listing.worklist(c, self._keys, closed=closed))
+
+    def marks(self, lanes: Iterable[str]) -> Mapping[str, str]:
+        """A mark of each of these records that is on file, another one after every change of it or of its lanes."""
+        return self._read(lambda c: listing.marks(c, tuple(lanes)))
+
+    def work_item(self, id: str) -> WorkItem | None:
+        """The work item of this id, open or closed."""
+        found = self._read(lambda c: listing.everyones(c, records.WORK, self._keys, schema.work_items.c.id == id))
+        return found[0].value if found else None
 
     def ledger_entries(self) -> tuple[Of[Entry], ...]:
         """Every ledger entry, by person in the order made."""

@@ -36,7 +36,7 @@ from adapters.model.people import Identifier
 from adapters.model.record import ChargeOnFile, Due, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
-from adapters.store import codec, ledger, members, people, schema
+from adapters.store import codec, ledger, members, people, schema, searching
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Overwrites, Stale
 
@@ -58,10 +58,16 @@ class Shelf:
     """Its id; None for what is kept by place."""
     columns: Callable[[Any], Row]
     """The plain columns that questions need."""
+    blinds: Callable[[Any, KeyRing], Row] | None = None
+    """Of those the blind indexes, which need the ring."""
     kept: bool = False
     """Rows never disappear."""
     fixed: bool = False
     """Nor change."""
+
+    def told(self, value: Any, keys: KeyRing) -> Row:
+        """All columns beside the sealed value."""
+        return self.columns(value) | (self.blinds(value, keys) if self.blinds else {})
 
     def place_of(self, person: str, key: str | int) -> str:
         """What a sealed row is bound to."""
@@ -81,7 +87,11 @@ def _charge(value: ChargeOnFile) -> Row:
 
 
 def _claim(value: ClaimOnFile) -> Row:
-    return {"state": value.state.value}
+    return {"state": value.state.value, "payer": value.claim.payer.id, "built": value.claim.built_on.isoformat()}
+
+
+def _claim_number(value: ClaimOnFile, keys: KeyRing) -> Row:
+    return {"number": searching.number_of(value.payer_claim_number, keys)}
 
 
 def _remittance(value: Remittance) -> Row:
@@ -106,7 +116,7 @@ HOLDS: Final = Shelf("holds", schema.holds, codec.decoder_of(Hold), None, _nothi
 SKIPS: Final = Shelf("skips", schema.skips, codec.decoder_of(Skip), None, _nothing)
 FINDINGS: Final = Shelf("findings", schema.findings, codec.decoder_of(Finding), None, _nothing)
 CLAIMS: Final = Shelf(
-    "claims", schema.claims, codec.decoder_of(ClaimOnFile), lambda c: str(c.claim.id), _claim, kept=True
+    "claims", schema.claims, codec.decoder_of(ClaimOnFile), lambda c: str(c.claim.id), _claim, _claim_number, kept=True
 )
 REMITTANCES: Final = Shelf(
     "remittances",
@@ -250,6 +260,8 @@ def difference(
                 else _by_id(shelf, person, *sides, keys, moved or _STAYS)
             )
             statements += [(what, rows) for what, rows in found if rows]
+    if before.events is not after.events and (named := searching.since(before, after, keys)):
+        statements.append((insert(schema.words), named))
     if moved is None:
         statements += ledger.additions(person, before.entries, after.entries, free)
     if before.due != after.due:
@@ -305,7 +317,7 @@ def _due_row(person: str, place: int, due: Due) -> Row:
 
 def _content(shelf: Shelf, person: str, key: str | int, value: Any, data: bytes, keys: KeyRing) -> Row:
     sealed = keys.seal(data, shelf.place_of(person, key))
-    return {"key_id": sealed.key_id, "sealed": sealed.data, **shelf.columns(value)}
+    return {"key_id": sealed.key_id, "sealed": sealed.data, **shelf.told(value, keys)}
 
 
 def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing, moved: Moves) -> _Statements:

@@ -31,6 +31,7 @@ _WORKER_WRITES: Final = {
     "persons": "INSERT, UPDATE",
     "person_identifiers": "INSERT, DELETE",
     "person_references": "INSERT, DELETE",
+    "person_words": "INSERT",
     "identity_conflicts": "INSERT, UPDATE",
     # Their place in the record changes when a late one comes; their content is held by the program.
     "events": "INSERT, UPDATE",
@@ -42,6 +43,8 @@ _WORKER_WRITES: Final = {
     # The queue of lanes: ids only.
     "waiting": "INSERT, DELETE",
     "used_once": "INSERT, DELETE",
+    # Who signs in to the pages.
+    **dict.fromkeys(("users", "sessions"), "INSERT, UPDATE, DELETE"),
     **dict.fromkeys(lane_jobs.TABLES, "INSERT, UPDATE, DELETE"),
 }
 _SEQUENCES: Final = tuple(f"{table}_id_seq" for table in lane_jobs.TABLES)

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
+from sqlalchemy import text as sql
 
 
 class State(StrEnum):
@@ -88,6 +89,8 @@ journal: Final = Table(
     Column("answer", LargeBinary, nullable=False),
     # One column for (channel, sender, control): a lookup of many three-part keys does not use an index on SQLite.
     Column("control_key", _TEXT, index=True),
+    # What a sender calls it: people ask by it alone, without knowing the channel.
+    Index(None, "control", sqlite_where=sql("control <> ''"), postgresql_where=sql("control <> ''")),
 )
 """Everything that can change a result, in one order. Never changed, never deleted: triggers hold it."""
 
@@ -182,7 +185,14 @@ claims: Final = Table(
     _number("place"),
     _text("state"),
     *_sealed(),
+    # What lists are asked by. Empty in a row that was written before schema 0007 and not since.
+    Column("payer", _TEXT),
+    Column("built", _TEXT),
+    Column("number", _TEXT, index=True),
+    Index(None, "built", "id", "state", "payer"),
 )
+"""`number`: blind index of the payer's own number of the claim."""
+
 remittances: Final = Table(
     "remittances",
     metadata,
@@ -205,6 +215,7 @@ work_items: Final = Table(
     Column("due", _TEXT),
     Column("closed", BigInteger),
     *_sealed(),
+    Index(None, "kind", "closed", "due", "id"),
 )
 
 
@@ -305,5 +316,36 @@ entry_lanes: Final = Table(
 """Whose a ledger entry is now, and where among theirs, since lanes were put together or apart; else who posted it. A
 ledger entry is never changed, so this stands beside it."""
 
+words: Final = Table(
+    "person_words",
+    metadata,
+    _text("blind", primary_key=True),
+    _person(primary_key=True),
+)
+"""What people look a person up by (a name, a birth date, a member number), by blind index; several persons may share one.
+Equal words have equal indexes, so whoever reads the database learns how often a word occurs, and no word."""
+
 used_once: Final = Table("used_once", metadata, _text("id", primary_key=True), _number("until", index=True))
 """What was used and may not be used again (a digest), remembered at least until that instant (`once.py`)."""
+
+users: Final = Table(
+    "users",
+    metadata,
+    _text("name", primary_key=True),
+    _text("role"),
+    _number("since"),
+    _number("failures"),
+    Column("failed_at", BigInteger),
+    *_sealed(),
+)
+"""Who may sign in (`users.py`). Sealed is what the password is checked against: without the key file nobody can try."""
+
+sessions: Final = Table(
+    "sessions",
+    metadata,
+    _text("id", primary_key=True),
+    Column("name", _TEXT, ForeignKey("users.name"), nullable=False, index=True),
+    _number("begun"),
+    _number("seen"),
+)
+"""Who is signed in, by the digest of what the browser holds; gone with the user, with a new password and a new role."""

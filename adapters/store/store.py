@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.journal import JournalEntry
+from adapters.model.lists import WorkListed
 from adapters.model.people import PersonHint
 from adapters.model.record import Parked, PersonRecord
 from adapters.model.work import WorkItem
@@ -48,10 +49,13 @@ from adapters.store.listing import Traced
 from adapters.store.listings import Listings
 from adapters.store.memory import Kept, Memory, following_of
 from adapters.store.once import OnceRows
+from adapters.store.open_work import OpenWork
+from adapters.store.paging import Paged
 from adapters.store.refusals import Stale
 from adapters.store.schema import State
 from adapters.store.seal import Sealer
 from adapters.store.unions import Change, UnionRows, unindexed
+from adapters.store.users import UserRows
 from adapters.store.writer import Writer
 
 T = TypeVar("T")
@@ -64,7 +68,7 @@ class _SystemClock:
         return datetime.now(UTC)
 
 
-class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, UnionRows):
+class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, UnionRows, UserRows, Paged):
     """Implements `ports.Store`; made by `open_store`. Safe to use from many threads."""
 
     def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock, head: HeadFile | None = None) -> None:
@@ -74,6 +78,7 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
         self._clock = clock
         self._readers = dialect.of(url).open_readers(url)
         self._memory = Memory(keys)
+        self._open_work = OpenWork(keys)
         self._turn = dialect.of(url).turns(url)
         self._writer: Writer[Received] = Writer(writer, self._turn, self._take_all)
         self.sealer = Sealer(self._read, self._write, keys, head)
@@ -136,8 +141,12 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
 
         self._write(work)
 
-    def unpark(self, entry: str) -> bool:
-        """Make a parked entry readable again and close the work items about it; False when it is not parked."""
+    def unpark(self, entry: str, by: str = "") -> bool:
+        """Make a parked entry readable again and close the work items about it; False when it is not parked.
+
+        `by`: the user who asked for it, of which the journal is told. The items are closed by nobody: what is parked again
+        for the same reason is there again.
+        """
         now = self._clock.now()
 
         def work(connection: Connection) -> bool:
@@ -147,6 +156,8 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
             about = (table.c.about == entry, table.c.closed.is_(None))
             for of in listing.everyones(connection, records.WORK, self._keys, *about):
                 items.put(connection, replace(of.value, closed=now, closed_why="read again"), self._keys)
+            if by:
+                self._tell(connection, by, "replayed", by, now, entry=entry)
             return True
 
         return self._write(work)
@@ -275,6 +286,10 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
         self._write(work)
         if change:
             self._memory.keep(change.kept)
+
+    def open_work(self) -> tuple[WorkListed, ...]:
+        """All open work items, each with the payer of the claim that it is about; in no order."""
+        return self._read(self._open_work.listed)
 
     def trace(self, entry: str) -> Traced | None:
         """What a journal entry led to; None for an unknown id."""

@@ -14,7 +14,7 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from adapters.charges import Assembly, assemble, derive
-from adapters.charges.lines import PriceList
+from adapters.charges.prices import PriceList
 from adapters.context import PersonContexts
 from adapters.model.charge import Charge, Component, Hold, Outcomes
 from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState, ClaimType

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import FrozenInstanceError, replace
+import inspect
+from dataclasses import MISSING, FrozenInstanceError, fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -82,6 +83,21 @@ def test_an_outcome_without_a_fact_cannot_be_built() -> None:
 def test_a_why_names_its_messages() -> None:
     other = Fact("n", "1", Source("m2", "FT1[1]-25"))
     assert Why(RULE, (*WHY.facts, other)).messages() == {"m", "m2"}
+
+
+def test_a_charge_is_made_as_its_fields_say_and_is_frozen_then() -> None:
+    made = list(inspect.signature(Charge).parameters.values())
+    told = [(one.name, inspect.Parameter.empty if one.default is MISSING else one.default) for one in fields(Charge)]
+    assert [(one.name, one.default) for one in made] == told
+    day = date(2026, 1, 5)
+    slot = Slot("e", "delivery", "1", "clinic:global")
+    charge = Charge(slot, "1", ("26",), 2, None, day, day, ("C61",), Component.GLOBAL, "clinic", WHY, served="x")
+    values = {one.name: getattr(charge, one.name) for one in fields(Charge)}
+    assert Charge(**values) == charge
+    assert (charge.served, charge.ndc_quantity, charge.why) == ("x", None, WHY)
+    assert {one.name: getattr(replace(charge, units=3), one.name) for one in fields(Charge)} == values | {"units": 3}
+    with pytest.raises(FrozenInstanceError):
+        charge.units = 4  # type: ignore[misc]
 
 
 def test_values_are_frozen() -> None:

@@ -24,8 +24,17 @@ ADDRESS = f"/visits/{course_name(VISIT)}"
 class Shelf:
     record: PersonRecord
 
+    def users(self) -> tuple[()]:
+        return ()
+
+    def session(self, _id: str, _now: datetime) -> None:
+        return None
+
     def lanes(self) -> tuple[str, ...]:
         return (self.record.person,)
+
+    def marks(self, _lanes: object) -> dict[str, str]:
+        return {}
 
     def load(self, person: str) -> PersonRecord:
         return self.record if person == self.record.person else PersonRecord(person)

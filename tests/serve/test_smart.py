@@ -22,12 +22,14 @@ import structlog
 
 from adapters.errors import BadSetup, StoreDown
 from adapters.model.listening import TlsFiles
+from adapters.model.user import Role, User
 from adapters.model.web import Client, WebListening
 from adapters.serve import https, logs, server
 from adapters.serve.gate import Gate
 from adapters.serve.http import create_app
 from adapters.serve.server import serve_all, serving_outside
 from adapters.serve.tries import MOST, WITHIN, Tries
+from adapters.smart.passwords import Cost, secret_of
 from adapters.store import KeyRing
 from tests.contracts.authority import Authority
 from tests.smart.signing import Signer, mac, unsigned
@@ -648,3 +650,31 @@ def test_the_service_has_both_doors(outside, program, stream, monkeypatch) -> No
     finally:
         told.set()
         ended.join(30)
+
+
+def test_pages_are_outside_only_where_the_site_says_so_and_open_no_other_door(outside: Any) -> None:
+    without, there = outside(), outside(pages=True)
+    for path in ("/sign-in", "/today", "/page.css", "/courses"):
+        assert without("GET", path)[0] == 401, path
+    assert there("GET", "/today")[0] == 403
+    status, told, page = there("GET", "/sign-in")
+    assert (status, b"<h1>Sign in</h1>" in page) == (200, True)
+    assert "form-action 'self'" in told["content-security-policy"]
+    secret = secret_of("a quiet harbour", b"salt", Cost(4, 1, 1))
+    there.program.store.put_user(User("kim", Role.BILLER, secret, there.program.clock.now()), "console")
+    form = urlencode({"name": "kim", "password": "a quiet harbour"}).encode()
+    origin = f"https://localhost:{there.port}"
+    status, told, _ = there("POST", "/sign-in", form, "application/x-www-form-urlencoded", Origin=origin)
+    assert (status, told["location"]) == (303, "/today")
+    cookie = told["set-cookie"].partition(";")[0]
+    assert cookie.startswith("__Host-")
+    assert "; Secure" in told["set-cookie"]
+    status, _, page = there("GET", "/today", Cookie=cookie)
+    assert (status, b"kim, biller" in page) == (200, True)
+    for method, path in (
+        ("GET", "/fhir/Claim/x"),
+        ("POST", "/fhir/Patient"),
+        ("POST", "/hl7v2"),
+        ("GET", "/today/x/y"),
+    ):
+        assert there(method, path, b"{}", Cookie=cookie)[0] == 401, path

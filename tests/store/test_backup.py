@@ -216,8 +216,12 @@ def test_a_store_that_is_damaged_gives_no_backup(database, open_file: Open, tmp_
 def test_an_older_schema_is_brought_up(kept, tmp_path, keys: KeyRing, make) -> None:
     """As the program before the seals would have left it; there was no head then."""
     raw = sqlite3.connect(kept, isolation_level=None)
-    later = ("entry_lanes", "unions", "used_once", "waiting", "runnable", "sealed_entries", "seals")
-    raw.executescript(";".join(f"DROP TABLE {table}" for table in later))
+    later = ("person_words", "sessions", "users", "entry_lanes", "unions", "used_once", "waiting", "runnable")
+    undone = [f"DROP TABLE {table}" for table in (*later, "sealed_entries", "seals")]
+    indexes = ("claims_built_id_state_payer", "claims_number", "journal_control", "work_items_kind_closed_due_id")
+    undone += [f"DROP INDEX ix_{index}" for index in indexes]
+    undone += [f"ALTER TABLE claims DROP COLUMN {column}" for column in ("payer", "built", "number")]
+    raw.executescript(";".join(undone))
     raw.execute("UPDATE alembic_version SET version_num = '0001'")
     raw.close()
     kept.with_name("monday.db.head").unlink()
