@@ -84,7 +84,7 @@ def class_of(bench: Bench, occurrence: Occurrence) -> tuple[str, tuple[Fact, ...
 def given(bench: Bench, occurrence: Occurrence, drug_class: str) -> Given:
     """The administration with its times, or held because they are missing or impossible."""
     form = HYDRATION if drug_class == "hydration" else INFUSION if occurrence.kind in TIMED else PUSH
-    wrong = {part.value("times") for part in parts_of(occurrence)}
+    wrong = {bench.said(part).get("times", "") for part in parts_of(occurrence)}
     if "unmatched" in wrong:
         return Given(occurrence, form, (), "review-needed", UNMATCHED)
     if form == PUSH:

@@ -304,12 +304,13 @@ def assemble(person: str, events: Iterable[Event], family: Family = _as_drug) ->
     """All episodes of the person from all events on file.
 
     `family` says of a coded charge whether it is one of a visit for drugs; without it only drugs given are known as such.
+    A house's own (`Habits`) says as well when a visit is over.
     """
     latest, superseded = current(events)
     latest, superseded = _amended(_still_counted(joined(taken_back(latest))), superseded)
     context = tuple(e for e in latest if e.role is Role.CONTEXT)
     placed = _with_course([e for e in latest if e.role is not Role.CONTEXT and e.kind not in BEDSIDE], context)
-    visits = by_visit(person, _doses([e for e in latest if e.kind in BEDSIDE], context), context)
+    visits = by_visit(person, _doses([e for e in latest if e.kind in BEDSIDE], context), context, family)
     visit_by_report = {report.id: id for id, ones in visits.items() for one in ones for report in one.reports}
     coded: dict[str, list[Event]] = defaultdict(list)
     by_course: dict[str, dict[str, list[Event]]] = defaultdict(lambda: defaultdict(list))

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import date
 
 from adapters.charges.administration_lines import derives
+from adapters.charges.coded_apart import kept_apart, told_apart
 from adapters.charges.coded_lines import OTHER, Coded, coded_line
 from adapters.charges.lines import UNDECIDED, Bench
 from adapters.charges.netting import netted
@@ -37,9 +38,15 @@ def modes(bench: Bench, coded: Sequence[Event]) -> None:
         if not hold.instead_of:
             ours[hold.slot.service].append(hold)
     derived_families = {*ours, *(hold.slot.service for hold in bench.holds), *_from_the_record(bench)}
-    read = [c for event in sorted(coded, key=lambda e: (e.start, e.line, e.id)) if (c := coded_line(bench, event))]
-    # What names no visit is of one only when the credits have been set against what they may be of.
-    read = _each_once(bench, [_of_visit(bench, one) for one in netted(bench, read)])
+    met, apart = told_apart(bench, read_coded(bench, coded))
+    _family_by_family(bench, ours, met, derived_families)
+    # What is of another date than all that we derived is billed as it would be by itself, but for what may repeat it.
+    _family_by_family(bench, {}, kept_apart(bench, apart, met) if apart else [], set())
+
+
+def _family_by_family(
+    bench: Bench, ours: Mapping[str, Sequence[Charge | Hold]], read: Sequence[Coded], derived_families: set[str]
+) -> None:
     theirs: dict[str, list[Coded]] = defaultdict(list)
     for one in read:
         theirs[one.line.slot.service].append(one)
@@ -48,12 +55,20 @@ def modes(bench: Bench, coded: Sequence[Event]) -> None:
     for service in sorted({*ours, *theirs}):
         if service not in theirs and service not in spoken_of:
             continue
-        for mode, days in _by_mode(bench, service, ours[service], theirs[service], derived_families).items():
+        by_mode = _by_mode(bench, service, ours.get(service, ()), theirs.get(service, ()), derived_families)
+        for mode, days in by_mode.items():
             mine, others = days
             if mode is Mode.ACCEPT:
                 _accept(bench, mine, others)
             elif others or mode is Mode.COMPARE:
                 _meet(bench, mode, mine, others)
+
+
+def read_coded(bench: Bench, coded: Sequence[Event]) -> list[Coded]:
+    """The coded charges as lines of ours, credits netted and repetitions accounted for: one a slot."""
+    read = [c for event in sorted(coded, key=lambda e: (e.start, e.line, e.id)) if (c := coded_line(bench, event))]
+    # What names no visit is of one only when the credits have been set against what they may be of.
+    return _each_once(bench, [_of_visit(bench, one) for one in netted(bench, read)])
 
 
 def _from_the_record(bench: Bench) -> set[str]:
@@ -152,7 +167,7 @@ def _accept(bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[Coded]
     dropped = set(map(id, ours))
     bench.charges = [c for c in bench.charges if id(c) not in dropped]
     bench.holds = [h for h in bench.holds if id(h) not in dropped]
-    for mine, other in _pairs(bench, ours, theirs):
+    for mine, other in pairs_of(bench, ours, theirs):
         if mine is not None:
             bench.left_to_coded.append(mine.why)
         if other is not None:
@@ -173,7 +188,7 @@ def _meet(bench: Bench, mode: Mode, ours: Sequence[Charge | Hold], theirs: Seque
     """
     if mode is Mode.COMPARE:
         theirs = [other for other in theirs if not _unpayable(bench, other)]
-    pairs = _pairs(bench, ours, theirs)
+    pairs = pairs_of(bench, ours, theirs)
     met = {_bill(other.line): other for mine, other in pairs if mine is not None and other is not None}
     for mine, other in pairs:
         if other is None and isinstance(mine, Hold):
@@ -279,10 +294,11 @@ def about_of(bench: Bench, outcome: Charge | Hold) -> str:
     return found[-1].id if outcome.slot.service in _COUNTED else found[0].id
 
 
-def _pairs(
+def pairs_of(
     bench: Bench, ours: Sequence[Charge | Hold], theirs: Sequence[Coded]
 ) -> list[tuple[Charge | Hold | None, Coded | None]]:
-    """One to one: by shared identity (record UID, the same FT1), then by part, date and running number of the day."""
+    """Both sides of a family, one to one: by shared identity (record UID, the same FT1), then by part, date and running
+    number of the day."""
     left, right = list(ours), list(theirs)
     found: list[tuple[Charge | Hold | None, Coded | None]] = []
 

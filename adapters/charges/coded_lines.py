@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import Final
 
 from adapters.charges.doses import ndc_of
-from adapters.charges.lines import Bench, revenue_of
+from adapters.charges.lines import Bench
+from adapters.charges.prices import revenue_of
 from adapters.model.charge import Charge, Component, Slot
 from adapters.model.episode import visit_number
 from adapters.model.event import Event, Status

@@ -114,6 +114,8 @@ def _better(bench: Bench, decision: Decision, words: Mapping[str, str], context:
 
 def _repeats(bench: Bench, made: Sequence[tuple[Occurrence, list[Charge]]]) -> list[tuple[Occurrence, list[Charge]]]:
     """A second session of a day with the same code is a line of its own, with the modifier the payer wants (5.3)."""
+    if len({session.day for session, _ in made}) == len(made):
+        return list(made)
     seen: dict[tuple[date, str, str], int] = defaultdict(int)
     result = []
     for session, lines in made:
@@ -140,7 +142,7 @@ def _bill(bench: Bench, made: Sequence[tuple[Occurrence, list[Charge]]], reviews
     for session, lines in made:
         about, same = session.primary.id, of_day[session.day, session.value("regime")]
         waits = _unclear(bench, session) or unready(bench, session, plans, reviews)
-        if refused := waits or _too_close(bench, session, same):
+        if refused := waits or (_too_close(bench, session, same) if len(same) > 1 else None):
             for line in lines:
                 why = Why(refused.ref, (*line.why.facts, *refused.facts))
                 bench.hold(refused.hold, "", "", why, would=line, about=about, detail=refused.detail)

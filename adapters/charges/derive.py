@@ -9,7 +9,8 @@ from dataclasses import replace
 from adapters.charges.bedside import bedside
 from adapters.charges.coded import modes
 from adapters.charges.doses_told import DOSES, differing
-from adapters.charges.lines import Bench, PriceList
+from adapters.charges.lines import Bench
+from adapters.charges.prices import PriceList
 from adapters.charges.radiation import course, is_closed
 from adapters.charges.remarks import gaps
 from adapters.charges.services import unpaired
@@ -55,8 +56,8 @@ def derive(
     gaps(bench, sessions, is_closed(episode, sessions), coded)
     _account(bench)
     outcomes = bench.outcomes()
-    twice = [slot for slot, n in Counter(c.slot for c in outcomes.charges).items() if n > 1]
-    if twice:
+    if len({charge.slot for charge in outcomes.charges}) < len(outcomes.charges):
+        twice = [slot for slot, n in Counter(c.slot for c in outcomes.charges).items() if n > 1]
         raise DoubleCharge(f"{len(twice)} slots of service {twice[0].service} are owed twice")
     return outcomes
 
@@ -95,7 +96,7 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
         for report in occurrence.reports:
             bench.skip(report, reason)
         return
-    for later in occurrence.reports[1:]:
+    for later in occurrence.reports[1:] if len(occurrence.reports) > 1 else ():
         if _continues(later, occurrence.reports):
             bench.skip(later, "part-of-session")
             continue

@@ -8,7 +8,7 @@ of medical-oncology-and-revenue-cycle.md; modifiers and billing units stand in m
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
@@ -110,7 +110,7 @@ def _told(one: Occurrence) -> tuple[Fact, ...]:
 
 def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
     context, code, parts = bench.context(one), one.value("code"), parts_of(one)
-    if any(part.value("times") == "unmatched" for part in parts):
+    if any(bench.said(part).get("times") == "unmatched" for part in parts):
         return Refused("review-needed", UNMATCHED)
     if code in _WITHOUT_CODE:
         return _in_words(bench, one)
@@ -121,14 +121,15 @@ def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
     wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
     if isinstance(wastage, Nothing):
         return Refused("option-missing", "drugs.wastage")
-    shares = _shares(parts, size, wastage, _ndc_unit(bench, one))
+    vials = _vials(parts)
+    shares = _shares([bench.said(part) for part in parts], vials, size, wastage, _ndc_unit(bench, one))
     if isinstance(shares, Refused):
         return shares
     plus = _acquired(bench, one)
     if isinstance(plus, Refused):
         return plus
     none_discarded = not any(share.discarded for share in shares)
-    jz = ("JZ",) if none_discarded and _single_dose(_vials(parts)) and wastage.values["jz"] == "yes" else ()
+    jz = ("JZ",) if none_discarded and _single_dose(vials) and wastage.values["jz"] == "yes" else ()
     told = _told(one)
     return [
         _Drug(one, share, (*(("JW",) if share.discarded else jz), *plus), told, ref, overdue)
@@ -199,7 +200,7 @@ def billing_unit(bench: Bench, one: Occurrence) -> tuple[Amount, RuleRef, bool] 
 
 
 def _vials(parts: Sequence[Event]) -> list[Vial | None]:
-    return [vial(text) for part in parts for text in part.values("vial")]
+    return [vial(fact.value) for part in parts for fact in part.facts if fact.name == "vial"]
 
 
 def _single_dose(vials: Sequence[Vial | None]) -> bool:
@@ -207,18 +208,19 @@ def _single_dose(vials: Sequence[Vial | None]) -> bool:
     return all(one is not None and one.single_dose for one in vials)
 
 
-def _shares(parts: Sequence[Event], size: Amount, wastage: Decision, ndc_unit: str) -> list[Share] | Refused:
-    """The billed and the discarded units, vial by vial; or what does not agree."""
-    said = _vials(parts)
-    vials = [one for one in said if one is not None]
-    if len(vials) != len(said):
+def _shares(
+    parts: Sequence[Mapping[str, str]], opened: Sequence[Vial | None], size: Amount, wastage: Decision, ndc_unit: str
+) -> list[Share] | Refused:
+    """The billed and the discarded units, vial by vial, of what the parts say; or what does not agree."""
+    vials = [one for one in opened if one is not None]
+    if len(vials) != len(opened):
         return Refused("review-needed", "a vial whose strength or NDC cannot be read")
-    doses = [_in(part.value("dose"), part.value("dose.unit"), size, vials) for part in parts]
+    doses = [_in(part.get("dose", ""), part.get("dose.unit", ""), size, vials) for part in parts]
     given = [dose for dose in doses if dose is not None]
     if len(given) != len(doses) or sum(given) <= 0:
         return Refused("documentation-missing", "the dose given, in a unit that the drug's code can be reckoned from")
     dose = sum(given, Decimal(0))
-    wasted = [_in(p.value("waste"), p.value("waste.unit"), size, vials) for p in parts if p.value("waste")]
+    wasted = [_in(p["waste"], p.get("waste.unit", ""), size, vials) for p in parts if p.get("waste")]
     discarded = [one for one in wasted if one is not None]
     if len(discarded) != len(wasted):
         return Refused("documentation-missing", "the discarded amount, in a unit that can be reckoned from")
@@ -327,6 +329,7 @@ def _bill(bench: Bench, found: Sequence[_Drug]) -> None:
         groups.setdefault(key, []).append(one)
     for (code, modifiers, ndc, day, _, narrative), members in groups.items():
         first = members[0].occurrence
+        quantity = _sum([one.share.quantity for one in members]) if ndc else None
         service = Billable(
             service=FAMILY,
             key="/".join((day.isoformat(), code, *modifiers, *filter(None, (ndc, narrative)))),
@@ -342,16 +345,15 @@ def _bill(bench: Bench, found: Sequence[_Drug]) -> None:
             rendering=first.value("by"),
             modifiers=modifiers,
             overdue=members[0].overdue,
+            ndc=ndc,
+            ndc_quantity=quantity,
+            ndc_unit="" if quantity is None else _ndc_unit(bench, first),
         )
         before = len(bench.holds)
         lines = bench.lines(service)
         if not lines and len(bench.holds) == before:
             for one in members:
                 bench.idle.setdefault(one.occurrence.primary.id, "billed-elsewhere")
-        quantity = _sum([one.share.quantity for one in members])
-        unit = "" if quantity is None else _ndc_unit(bench, first)
-        if ndc:
-            lines = [replace(line, ndc=ndc, ndc_unit=unit, ndc_quantity=quantity) for line in lines]
         if narrative:
             lines = [replace(line, narrative=narrative) for line in lines]
         bench.bill(lines, first.primary.id)

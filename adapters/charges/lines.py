@@ -2,86 +2,34 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from decimal import Decimal
+from typing import Final
 
+from adapters.charges.prices import PriceList, fee, revenue_of
 from adapters.model.charge import Charge, Component, Finding, Hold, Outcomes, Skip, Slot
 from adapters.model.context import Context, Contexts
 from adapters.model.episode import Episode, Occurrence, visit_number
 from adapters.model.event import Event
-from adapters.model.site import Facility, Price, Site
-from adapters.model.tables import TableKind, Tables
+from adapters.model.site import Facility
+from adapters.model.tables import TableKind
 from adapters.model.why import Fact, RuleRef, Source, Why
-from adapters.rules import Attributes, Decision, DecisionBody, Nothing, Ruleset
+from adapters.rules import Attributes, Decision, DecisionBody, Nothing, Ruleset, Version
 
+_ONE_DAY: Final = timedelta(days=1)
+_NO_DRUG: Final = ("", None, "")
 UNDECIDED = "-"
 """The part of a slot whose entities cannot be told, because the service has no code."""
 
 
-class PriceList:
-    """The prices of the site file, asked by code, modifier, entity and date of service; see `fee` for a loaded table."""
-
-    def __init__(self, prices: Iterable[Price]) -> None:
-        self._rows: dict[str, list[Price]] = defaultdict(list)
-        self._fitting: dict[tuple[str, tuple[str, ...], str], list[Price]] = {}
-        """Rows by code, modifiers and entity, the best first: a course asks the same of each of its dates."""
-        for price in prices:
-            self._rows[price.code].append(price)
-
-    def on(self, code: str, modifiers: Sequence[str], entity: str, day: date) -> Decimal | None:
-        """Charge per unit in force; the row that names modifier and entity before the one that holds for any.
-
-        None: no price, and a price of 0.00 is none.
-        """
-        key = (code, tuple(modifiers), entity)
-        rows = self._fitting.get(key)
-        if rows is None:
-            fit = [
-                p
-                for p in self._rows.get(code, ())
-                if (not p.modifier or p.modifier in modifiers) and p.entity in ("", entity)
-            ]
-            fit.sort(key=lambda p: (p.modifier != "", p.entity != "", p.start), reverse=True)
-            rows = self._fitting[key] = fit
-        for row in rows:
-            if row.start <= day and (row.end is None or day <= row.end):
-                return row.amount if row.amount > 0 else None
-        return None
-
-
-def fee(tables: Tables, code: str, modifiers: Sequence[str], entity: str, day: date, payer: str) -> Decimal | None:
-    """Charge per unit by the loaded fee table, or None where no row fits; a fee of 0.00 is none.
-
-    Of several rows that fit, the one counts that names the payer, then the entity, then more of the modifiers, then the
-    one that began last, then the higher amount.
-    """
-    fitting = [
-        row
-        for row in tables.fees(code, day)
-        if row.amount > 0
-        and row.payer in ("", payer)
-        and row.entity in ("", entity)
-        and set(row.modifiers) <= set(modifiers)
-    ]
-    best = max(
-        fitting,
-        key=lambda row: (row.payer != "", row.entity != "", len(row.modifiers), row.start, row.amount),
-        default=None,
-    )
-    return None if best is None else best.amount
-
-
-def revenue_of(site: Site, code: str, service: str) -> str:
-    """The revenue code that the site file gives a code, or its service family; empty where it gives none."""
-    return site.revenue.get(code) or site.revenue.get(service, "")
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Billable:
-    """A service that has its code, before it is split into lines."""
+    """A service that has its code, before it is split into lines.
+
+    Not frozen, because it lives for one call of `Bench.lines` only and a course makes over a hundred.
+    """
 
     service: str
     key: str
@@ -99,6 +47,10 @@ class Billable:
     overdue: bool = False
     tc_bundled: str = ""
     """`true` or `false` where the payer decides, else the code's own attribute holds."""
+    ndc: str = ""
+    ndc_quantity: Decimal | None = None
+    ndc_unit: str = ""
+    """Of a drug: its lines bear what a `Charge` calls so; a part that its entity may not report does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +92,15 @@ class Bench:
     """Facts of what holds on a day, by name, value and where it stands: the sessions of a course share them."""
     _decided: dict[tuple[object, ...], tuple[Mapping[str, str], Decision | Nothing]] = field(default_factory=dict)
     """Answers of rules, each with what held on the day, which keeps the identity in its key its own."""
-    _asked: dict[tuple[str, date], tuple[tuple[str, date, bool], tuple[str, ...]]] = field(default_factory=dict)
-    """By rule and day: its version, whether that is overdue, and the facts that it looks at."""
     _unreviewed: set[tuple[Slot, str]] = field(default_factory=set)
-    _portions: dict[tuple[object, ...], tuple[_Portion, ...]] = field(default_factory=dict)
+    _portions: dict[tuple[object, ...], tuple[Mapping[str, str], tuple[_Portion, ...]]] = field(default_factory=dict)
+    """The parts of services, each with what held on the day, which keeps the identity in its key its own."""
+    _versions: dict[str, tuple[date, date, Version | None]] = field(default_factory=dict)
+    """By rule, a version and the first and last day on which it is in force."""
+    _reports: dict[int, tuple[Event, Mapping[str, str]]] = field(default_factory=dict)
+    """By the identity of a report, which it keeps: what it says, the first of each name."""
+    _registered: dict[int, tuple[Event, tuple[str, str, str]]] = field(default_factory=dict)
+    """By the identity of a report, which it keeps: who ordered it, the number of its visit, its series."""
 
     def outcomes(self) -> Outcomes:
         """All that was derived."""
@@ -160,21 +117,18 @@ class Bench:
     def looked_at(self, occurrence: Occurrence, used: Iterable[str]) -> tuple[Fact, ...]:
         """The facts of an outcome: every report of the occurrence, then what the rule tested, each with where it was
         read."""
+        by_name = occurrence.by_name
         facts = [*occurrence.told]
-        by_name, context = occurrence.by_name, None
         for name in used:
-            fact = by_name.get(name)
-            if fact is None:
-                if context is None:
-                    context = self.context(occurrence)
-                if name not in context.words:
-                    continue
-                fact = self._of_the_day(name, context)
-            facts.append(fact)
+            fact = by_name.get(name) or self._of_the_day(name, self.context(occurrence))
+            if fact is not None:
+                facts.append(fact)
         return tuple(facts)
 
-    def _of_the_day(self, name: str, context: Context) -> Fact:
-        """What holds on the day as a fact: of the coverage where it says who pays, else of the site."""
+    def _of_the_day(self, name: str, context: Context) -> Fact | None:
+        """What holds on the day as a fact: of the coverage where it says who pays, else of the site; None: nothing."""
+        if name not in context.words:
+            return None
         insured = name == "payer.kind" and context.coverage is not None
         message = context.coverage.source_message if insured and context.coverage else ""
         key = (name, context.words[name], message or context.facility.id)
@@ -192,6 +146,14 @@ class Bench:
             self._words[id(occurrence)] = known
         return known
 
+    def said(self, report: Event) -> Mapping[str, str]:
+        """What one report says, by name, the first of each; put together once."""
+        known = self._reports.get(id(report))
+        if known is None:
+            known = (report, {fact.name: fact.value for fact in reversed(report.facts)})
+            self._reports[id(report)] = known
+        return known[1]
+
     def place(self, occurrence: Occurrence) -> Facility:
         """Where it happened."""
         return self.context(occurrence).facility
@@ -202,7 +164,8 @@ class Bench:
             return self.contexts.diagnoses
         known = self._diagnoses.get(id(occurrence))
         if known is None:
-            known = self._diagnoses[id(occurrence)] = tuple(dict.fromkeys(occurrence.values("diagnosis")))
+            said = [fact.value for fact in occurrence.facts if fact.name == "diagnosis"]
+            known = self._diagnoses[id(occurrence)] = tuple(dict.fromkeys(said))
         return known
 
     def decide(self, rule: str, context: Context, words: Mapping[str, str]) -> Decision | Nothing:
@@ -210,19 +173,29 @@ class Bench:
 
         Remembered by all that the table looks at: the sessions of a course ask the same day by day.
         """
-        asked = self._asked.get((rule, context.day))
-        if asked is None:
-            version = self.rules.version(rule, context.day)
-            body = version.body if version is not None else None
-            if version is None or not isinstance(body, DecisionBody):
-                return self.rules.decide(rule, context.day, {**context.words, **words})
-            asked = self._asked[rule, context.day] = ((rule, version.since, version.overdue(context.day)), body.asks)
-        key = (asked[0], id(context.words), *map(words.get, asked[1]))
+        day, of_day = context.day, context.words
+        version = self._in_force(rule, day)
+        body = version.body if version is not None else None
+        if version is None or not isinstance(body, DecisionBody):
+            return self.rules.decide(rule, day, {**of_day, **words})
+        overdue = version.review_by is not None and day >= version.review_by
+        key = (id(body), overdue, id(of_day), *map(words.get, body.asks))
         known = self._decided.get(key)
         if known is None:
-            answer = self.rules.decide(rule, context.day, {**context.words, **words})
-            known = self._decided[key] = (context.words, answer)
+            known = self._decided[key] = (of_day, body.decide(day, {**of_day, **words}))
         return known[1]
+
+    def _in_force(self, rule: str, day: date) -> Version | None:
+        """The version of a rule in force on the day. Of each rule the last one found is remembered with its days."""
+        known = self._versions.get(rule)
+        if known is None or not known[0] <= day <= known[1]:
+            version = self.rules.version(rule, day)
+            last = day
+            if version is not None:
+                begun = [later.since for later in self.rules.rule(rule).versions if later.since > day]
+                last = min(begun) - _ONE_DAY if begun else date.max
+            known = self._versions[rule] = (version.since if version else day, last, version)
+        return known[2]
 
     def price(
         self, code: str, modifiers: Sequence[str], entity: str, day: date, place: Facility
@@ -263,9 +236,10 @@ class Bench:
         spec = self.rules.hold(code)
         hold = Hold(slot, code, spec.release, would, why, instead_of, about, detail or spec.words)
         self.holds.append(hold)
-        version = self.rules.version(why.rule.id, would.start) if would and why.rule.id in self.rules.by_id else None
-        if would is not None and version is not None and version.overdue(would.start):
-            self.unreviewed(why, about, would.slot)
+        if would is not None and why.rule.id in self.rules.by_id:
+            version = self._in_force(why.rule.id, would.start)
+            if version is not None and version.overdue(would.start):
+                self.unreviewed(why, about, would.slot)
         return hold
 
     def unreviewed(self, why: Why, about: str, slot: Slot) -> None:
@@ -306,27 +280,32 @@ class Bench:
             self.hold("not-effective", service.service, service.key, why, about=service.about.id)
             return []
         made: list[Charge] = []
+        ordering, visit, series = self._registered_by(service.about)
+        revenue = revenue_of(self.contexts.site, service.code, service.service)
         for portion in self._split(service, attributes):
             modifiers = (*portion.modifiers, *service.modifiers)
             price, priced = self.price(service.code, modifiers, portion.entity, service.start, service.place)
             facts = (*service.facts, *portion.facts, *priced)
+            drug = _NO_DRUG if portion.hold else (service.ndc, service.ndc_quantity, service.ndc_unit)
+            # By position, in the order of its fields: a course makes hundreds, and names cost a quarter more.
             charge = Charge(
-                slot=Slot(self.episode.id, service.service, service.key, portion.part),
-                code=service.code,
-                modifiers=modifiers,
-                units=service.units,
-                price=price,
-                start=service.start,
-                end=service.end,
-                diagnoses=service.diagnoses,
-                component=portion.component,
-                entity=portion.entity,
-                rendering=service.rendering,
-                ordering=service.about.value("ordered_by"),
-                revenue=revenue_of(self.contexts.site, service.code, service.service),
-                visit=visit_number(self.episode, service.about.value("visit")),
-                series=service.about.value("series"),
-                why=Why(service.ref, facts),
+                Slot(self.episode.id, service.service, service.key, portion.part),
+                service.code,
+                modifiers,
+                service.units,
+                price,
+                service.start,
+                service.end,
+                service.diagnoses,
+                portion.component,
+                portion.entity,
+                Why(service.ref, facts),
+                *drug,
+                service.rendering,
+                ordering,
+                revenue,
+                visit,
+                series,
             )
             if portion.hold:
                 self.hold(portion.hold, "", "", Why(portion.ref, facts), would=charge, about=service.about.id)
@@ -342,15 +321,23 @@ class Bench:
         The answer depends on the version of the rule, the code's attributes, the payer and the place; not on the day.
         """
         context = self.contexts.of(service.start, service.place)
-        version = self.rules.version("splitting", service.start)
-        since = version.since if version else None
-        payer = context.payer.id if context.payer else ""
-        said = (attributes.start, attributes.ref.digest)
-        key = (since, service.code, said, service.tc_bundled, payer, service.place.id)
+        of_day, version = context.words, self._in_force("splitting", service.start)
+        since, said = version.since if version else None, attributes.ref.digest
+        key = (service.code, service.tc_bundled, id(of_day), service.place.id, since, attributes.start, said)
         known = self._portions.get(key)
         if known is None:
-            known = self._portions[key] = tuple(_portions(self, service, attributes, context))
-        return known
+            known = self._portions[key] = (of_day, tuple(_portions(self, service, attributes, context)))
+        return known[1]
+
+    def _registered_by(self, report: Event) -> tuple[str, str, str]:
+        """Who ordered what was reported, the number of its visit, and its series: all lines of a report share them."""
+        known = self._registered.get(id(report))
+        if known is None:
+            said = self.said(report)
+            visit = visit_number(self.episode, said.get("visit", ""))
+            known = (report, (said.get("ordered_by", ""), visit, said.get("series", "")))
+            self._registered[id(report)] = known
+        return known[1]
 
     def bill(self, charges: Iterable[Charge], about: str) -> None:
         """Let lines be due; those without a price in force are held."""
@@ -359,6 +346,14 @@ class Bench:
                 self.hold("price-missing", "", "", charge.why, would=charge, about=about)
             else:
                 self.charges.append(charge)
+
+    def split_facts(self, service: Billable, pctc: str, entity: str, ref: RuleRef) -> tuple[Fact, ...]:
+        """What the parts of a service rest on: the indicator of its code, and who bills at the place."""
+        key = ("billed by", entity, service.place.id)
+        billed = self._said.get(key)
+        if billed is None:
+            billed = self._said[key] = Fact("billed by", entity, Source("site", f"facility {service.place.id}"))
+        return Fact("pc/tc indicator", pctc, Source("rules", f"{ref.file} {service.code}")), billed
 
 
 def _portions(bench: Bench, service: Billable, attributes: Attributes, context: Context) -> Iterator[_Portion]:
@@ -384,12 +379,5 @@ def _portions(bench: Bench, service: Billable, attributes: Attributes, context: 
             modifiers=(modifier,) if modifier else (),
             hold=decision.values.get("hold", ""),
             ref=decision.ref,
-            facts=_split_facts(service, attributes.pctc, entity.id, attributes.ref),
+            facts=bench.split_facts(service, attributes.pctc, entity.id, attributes.ref),
         )
-
-
-def _split_facts(service: Billable, pctc: str, entity: str, ref: RuleRef) -> tuple[Fact, ...]:
-    return (
-        Fact("pc/tc indicator", pctc, Source("rules", f"{ref.file} {service.code}")),
-        Fact("billed by", entity, Source("site", f"facility {service.place.id}")),
-    )

@@ -62,10 +62,9 @@ def _approval(session: Occurrence, plans: Sequence[Occurrence]) -> tuple[str, tu
     plans = [plan for plan in plans if plan.kind in kinds]
     if not plans:
         return ("unknown" if named else "none"), ()
-    theirs = [plan for plan in plans if not named or plan.value("plan") in ("", named)]
-    if not theirs:
+    first = next((plan for plan in plans if not named or plan.value("plan") in ("", named)), None)
+    if first is None:
         return "unknown", ()
-    first = theirs[0]
     if first.day <= session.day:
         return "approved", ()
     return "later", (replace(first.named, name="plan"),)

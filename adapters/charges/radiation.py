@@ -29,15 +29,16 @@ def course(bench: Bench) -> None:
     """Everything that the course owes."""
     sessions = bench.episode.of("fraction")
     daily = [session for session in sessions if not session.value("regime")]
+    special = [session for session in sessions if session.value("regime")] if len(daily) < len(sessions) else []
     closed = is_closed(bench.episode, sessions)
     reviews = reviews_of(bench.episode, sessions)
     delivery(bench, sessions, reviews)
     _guidance(bench, sessions, reviews, closed)
     _management(bench, daily, closed)
-    _physics(bench, [s for s in sessions if s.value("regime") in ("", *STEREOTACTIC)], closed)
-    management_of_course(bench, sessions, closed)
-    management_by_session(bench, sessions)
-    surface_guidance(bench, sessions, closed)
+    _physics(bench, [s for s in sessions if s.value("regime") in ("", *STEREOTACTIC)] if special else daily, closed)
+    management_of_course(bench, special, closed)
+    management_by_session(bench, special)
+    surface_guidance(bench, special, closed)
     services(bench, sessions)
     visits(bench, sessions)
     concurrent(bench, daily)
@@ -134,7 +135,10 @@ def _counted(
     bench: Bench, rule: str, unit: _Unit, on: Occurrence, evidence: Sequence[Occurrence], rendering: str
 ) -> list[Charge]:
     version = bench.rules.version(rule, on.day)
-    facts = [f for session in unit.sessions for f in bench.looked_at(session, ("n",))]
+    facts: list[Fact] = []
+    for session in unit.sessions:
+        number = session.fact("n")
+        facts.extend(session.told if number is None else (*session.told, number))
     for exam in evidence:
         facts.extend(bench.looked_at(exam, ("by", "by.role")))
     if len(unit.sessions) < 5:

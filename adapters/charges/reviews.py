@@ -36,7 +36,7 @@ def _apart(episode: Episode) -> Mapping[str, Sequence[Review]]:
     for one in episode.of("igrt-review"):
         at, stated = one.instant("guidance.reviewed_at"), one.fact("guidance.reviewed_at")
         review = Review(at or one.start, (one.named, *((stated,) if stated else ())), one.value("by"))
-        for name in {one.value("about"), one.value("uid")} - {""}:
+        for name in filter(None, dict.fromkeys((one.value("about"), one.value("uid")))):
             found[name].append(review)
     return found
 
@@ -46,8 +46,8 @@ def _first(session: Occurrence, reviews: Mapping[str, Sequence[Review]]) -> Revi
     at, stated = session.instant("guidance.reviewed_at"), session.fact("guidance.reviewed_at")
     found = [Review(at, (stated,))] if at and stated else []
     if reviews:
-        for name in {session.value("uid"), session.key, *(report.line for report in session.reports)} - {""}:
-            found.extend(reviews.get(name, ()))
+        names = dict.fromkeys((session.value("uid"), session.key, *[report.line for report in session.reports]))
+        found += [review for name in names if name in reviews for review in reviews[name]]
     if len(found) < 2:
         return found[0] if found else None
     return min(found, key=lambda review: (review.at, review.facts[0].source, review.facts[0].name))

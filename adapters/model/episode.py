@@ -15,6 +15,8 @@ from adapters.model.why import Fact, Told
 
 VISIT: Final = "/visit:"
 """What stands in the id of an episode between the person and the number of the visit."""
+AGAIN: Final = "/on:"
+"""What stands in it between the number and the day, of a further visit under one number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,9 +119,13 @@ class Episode:
         return tuple(sorted({o.day for o in self.occurrences}))
 
 
+def _number(episode: str) -> str:
+    return episode.partition(VISIT)[2].partition(AGAIN)[0]
+
+
 def numbers_of(episode: str, occurrences: Iterable[Occurrence]) -> frozenset[str]:
     """The numbers by which the visit of an episode's id goes: its own, and what the reports of it call it."""
-    own = episode.partition(VISIT)[2]
+    own = _number(episode)
     told = (report.value("visit") for one in occurrences for report in one.reports)
     return frozenset(filter(None, (own, *told)))
 
@@ -127,7 +133,7 @@ def numbers_of(episode: str, occurrences: Iterable[Occurrence]) -> frozenset[str
 def visit_number(episode: Episode, said: str) -> str:
     """The number of the visit that a line of an episode is of: one number for all of a visit that goes by several, or of
     which a report names none; a number that no dose of it bears stays."""
-    number = episode.id.partition(VISIT)[2]
+    number = _number(episode.id)
     if not number or said == number:
         return said
     return number if not said or said in numbers_of(episode.id, episode.occurrences) else said

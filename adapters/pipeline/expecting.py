@@ -2,23 +2,28 @@
 
 What is missed depends on the day, so a record with orders ahead falls due when their day is over: it is looked at again
 then, though nothing came. A dose that arrives late, or the cancellation of its order, closes the item by itself.
+
+A dose that nobody could have reported to us opens nothing: one whose day lies before the first message about the person,
+before the site is live with its drugs, or that was taken in as history. It is remarked only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.charges import Assembly
+from adapters.charges.drugs import FAMILY as DRUG
 from adapters.charges.expected import APPOINTMENT, ORDER, as_ordered, regimen, worth
 from adapters.charges.lines import Bench
 from adapters.model import money
 from adapters.model.charge import Finding
 from adapters.model.episode import Occurrence
-from adapters.model.event import Event
+from adapters.model.event import HISTORIC, Event
+from adapters.model.live import Live, Stage, governing
 from adapters.model.record import Due, PersonRecord, Tick
 from adapters.model.why import Fact, Source, Why
 from adapters.model.work import WorkItem, open_item
@@ -38,16 +43,21 @@ def falls_due(record: PersonRecord, tick: Tick) -> bool:
     return any(due.what == EXPECTED and due.not_before <= tick.now for due in record.due)
 
 
-def with_expected(record: PersonRecord, assembly: Assembly, bench: Bench, tick: Tick) -> PersonRecord:
+def with_expected(
+    record: PersonRecord, assembly: Assembly, bench: Bench, tick: Tick, live: Sequence[Live] = ()
+) -> PersonRecord:
     """The record with the findings, items and the next look that follow from orders, bookings and doses on this day.
 
-    `bench` knows rules, prices and what holds for the person; its episode plays no part.
+    `bench` knows rules, prices and what holds for the person; its episode plays no part. `live` says from when on the
+    site claims what.
     """
     expects = any(event.kind in (ORDER, APPOINTMENT) for event in assembly.context)
     if not expects and not any(due.what == EXPECTED for due in record.due) and not _items(record):
         return record
     found = regimen(assembly.context, assembly.episodes)
-    desk = _Desk(bench)
+    zone = ZoneInfo(bench.contexts.site.zone)
+    first = min(event.said for event in record.events).astimezone(zone).date() if record.events else date.min
+    desk = _Desk(bench, first, live)
     missed = [desk.case("missed", as_ordered(event)) for event in found.open if event.day < tick.today]
     extra = [desk.case("extra", one) for one in found.extra]
     extra += [desk.case("not-ordered", one) for one in found.unordered]
@@ -55,7 +65,6 @@ def with_expected(record: PersonRecord, assembly: Assembly, bench: Bench, tick: 
     wanted = tuple(_item(record.person, case, tick) for case in missed if case.works_on(tick.today))
     looks = [_next(desk.case("missed", as_ordered(event)), tick.today) for event in found.open]
     at = min((day for day in looks if day is not None), default=None)
-    zone = ZoneInfo(bench.contexts.site.zone)
     due = (Due(EXPECTED, "regimen", datetime.combine(at, time.min, zone)),) if at is not None else ()
     return replace(
         record,
@@ -78,6 +87,8 @@ class _Case:
     finding: Finding | None
     after: str
     """Days after which a missed one is work; `off` or empty: never."""
+    heard: bool = True
+    """Whether anybody could have reported it to us."""
 
     def works_on(self, today: date) -> bool:
         """Whether it is work for a person by now."""
@@ -86,12 +97,17 @@ class _Case:
     @property
     def works(self) -> date | None:
         """The day from which it is work for a person; None: never."""
-        return self.dose.day + timedelta(days=int(self.after)) if self.after not in ("", _OFF) else None
+        if not self.heard or self.after in ("", _OFF):
+            return None
+        return self.dose.day + timedelta(days=int(self.after))
 
 
 @dataclass(frozen=True, slots=True)
 class _Desk:
     bench: Bench
+    first: date
+    """The day of the first message about the person."""
+    live: Sequence[Live]
 
     def case(self, name: str, dose: Occurrence) -> _Case:
         """What the rule `expected-doses` says of it, with its worth as a fact."""
@@ -102,7 +118,16 @@ class _Desk:
         facts = (*dose.told, *self._facts(dose, known.amount, known.code))
         value = " ".join(_words(_name(dose), known.code, known.units, known.amount))
         finding = Finding(decision.values["finding"], dose.primary.id, Why(decision.ref, facts), value)
-        return _Case(dose, known.amount, finding, decision.values.get("after_days", ""))
+        return _Case(dose, known.amount, finding, decision.values.get("after_days", ""), self._heard(dose))
+
+    def _heard(self, dose: Occurrence) -> bool:
+        """Whether we were listening on its day, and the site was live with the drugs of its payer."""
+        if dose.day < self.first or dose.flag(HISTORIC):
+            return False
+        context = self.bench.context(dose)
+        payer = context.payer.id if context.payer else ""
+        rows = [governing(self.live, entity.id, payer, DRUG) for entity in context.facility.entities]
+        return any(row is None or row.stage(dose.day) is Stage.LIVE for row in rows)
 
     def _facts(self, dose: Occurrence, amount: money.Cents, code: str) -> Iterator[Fact]:
         for name in ("drug.name", "drug", "code", "dose", "dose.unit", "scheduled", "cycle", "cycle_day"):

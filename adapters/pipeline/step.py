@@ -6,17 +6,20 @@ readings in another order, gives the same charges and holds while nothing has be
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from adapters.charges import Assembly, assemble, deleted_context, derive, within_bounds
-from adapters.charges.lines import Bench, PriceList
+from adapters.charges.lines import Bench
+from adapters.charges.prices import PriceList
+from adapters.charges.visits_told import Habits
 from adapters.claims import EXPIRED, LATE, SIDES, FilingClock, Patient, drafts
 from adapters.context import PersonContexts, authorizations, coverages, demographics, diagnoses_known
+from adapters.context.benefits import accidents
 from adapters.context.eligibility import eligibilities
 from adapters.edits import nobody, screen
 from adapters.hl7v2.elements import NEEDS_A_PERSON, REASONS
@@ -24,7 +27,7 @@ from adapters.model.charge import Finding, Hold, Outcomes, Skip
 from adapters.model.claim import ClaimOnFile, ClaimState
 from adapters.model.decision import KIND
 from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import UNCHARGED, Event, Omission, Status, mends
+from adapters.model.event import HISTORIC, UNCHARGED, Event, Omission, Status, mends
 from adapters.model.merging import LANE, waiting
 from adapters.model.people import Identifier
 from adapters.model.record import (
@@ -35,7 +38,7 @@ from adapters.model.record import (
     Reading,
     Tick,
 )
-from adapters.model.site import Site
+from adapters.model.site import Site, options_on
 from adapters.model.tables import Tables
 from adapters.model.union import added, settled
 from adapters.model.why import Fact, Why
@@ -44,6 +47,7 @@ from adapters.pipeline.afterwards import OF_SENT, after_sending, questions, rema
 from adapters.pipeline.drafting import DROPPED, deadline_by, remarks_on, with_drafts, with_reviews
 from adapters.pipeline.expecting import falls_due, with_expected
 from adapters.pipeline.filing import on_file
+from adapters.pipeline.going_live import kept_back, rows_of
 from adapters.pipeline.life import with_news
 from adapters.pipeline.payments import with_payment
 from adapters.pipeline.sending import with_sending
@@ -165,6 +169,8 @@ def _with_captured(record: PersonRecord, reading: Reading, house: House) -> Pers
 
 def _omitted(omission: Omission, reading: Reading, rules: Ruleset) -> Skip:
     facts = [Fact("event", omission.detail or omission.reason, omission.source)]
+    if omission.historic:
+        facts.append(Fact(HISTORIC, "true", omission.source))
     if omission.line and omission.said is not None:
         facts += [Fact(name, value, omission.source) for name, value in _stated(omission.line, omission.said)]
     decision = rules.decide("assembly", reading.at.date(), {"reason": omission.reason})
@@ -188,12 +194,13 @@ def person_contexts(assembly: Assembly, house: House) -> PersonContexts:
         authorizations(assembly.context, house.site),
         eligibilities(assembly.context, house.site),
         demographics(assembly.context).birth_date,
+        accidents(assembly.context, house.site),
     )
 
 
-def family_by(house: House) -> Callable[[Event], tuple[str, str]]:
-    """The service family and code of a coded charge by the house's codes, crosswalk and charge master; empty where none
-    has it."""
+def family_by(house: House) -> Habits:
+    """The service family and code of a coded charge by the house's codes, crosswalk and charge master, empty where none
+    has it; and after how many quiet hours a visit is over."""
 
     def family(event: Event) -> tuple[str, str]:
         local = event.value("local_code")
@@ -203,7 +210,12 @@ def family_by(house: House) -> Callable[[Event], tuple[str, str]]:
             code = listed.code if listed else house.site.crosswalk.get(local, "")
         return house.rules.service_of(code) if code else "", code
 
-    return family
+    def quiet(day: date) -> int:
+        site = house.site
+        said = house.rules.option("infusion.visit_quiet_hours", options_on(site.options, site.dated_options, day))
+        return 0 if said == "off" else int(said)
+
+    return Habits(family, quiet)
 
 
 def outcomes_of(assembly: Assembly, contexts: PersonContexts, house: House, stands: Standing = UNDECIDED) -> Outcomes:
@@ -232,7 +244,7 @@ def _derived(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
     said = stated(assemble(record.person, events, family_by(house)), events, stands)
     assembly = said.assembly
     contexts = person_contexts(assembly, house)
-    outcomes = outcomes_of(assembly, contexts, house, stands)
+    outcomes = kept_back(outcomes_of(assembly, contexts, house, stands), record, contexts, house)
     outcomes += _yielded(said.yielded, house.rules) + Outcomes(findings=reordered(outcomes.charges, contexts))
     omitted = tuple(skip for skip in record.skips if skip.event.startswith(OMITTED))
     charges = on_file(record, outcomes.charges)
@@ -256,7 +268,8 @@ def _expecting(
 ) -> PersonRecord:
     """The record with what orders and bookings lead one to expect, as it stands on the day."""
     nothing = Episode("expected", record.person, "infusion", "", ())
-    return with_expected(record, assembly, Bench(nothing, contexts, house.rules, house.prices), tick)
+    bench = Bench(nothing, contexts, house.rules, house.prices)
+    return with_expected(record, assembly, bench, tick, rows_of(house))
 
 
 def _day_over(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
@@ -280,8 +293,9 @@ def _noted(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
 
 def _told(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> tuple[WorkItem, ...]:
     """Items that follow from what messages said, not from what is due: parts left out, and merges that wait."""
-    merges = of_merges(record.events, identities(record), record.person, tick.now)
-    gone = of_deletions(deleted_context(record.events), record.person, tick.now)
+    events = tuple(event for event in record.events if not event.historic)
+    merges = of_merges(events, identities(record), record.person, tick.now)
+    gone = of_deletions(deleted_context(events), record.person, tick.now)
     return (*_incomplete(record, omitted, tick), *merges, *gone)
 
 
@@ -297,7 +311,8 @@ def _mended(record: PersonRecord, skip: Skip) -> bool:
 def _incomplete(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> Iterable[WorkItem]:
     """An item for each part of a message that could not be read although a charge may hang on it."""
     for skip in omitted:
-        if skip.reason in NEEDS_A_PERSON and not _mended(record, skip):
+        history = any(fact.name == HISTORIC for fact in skip.why.facts)
+        if skip.reason in NEEDS_A_PERSON and not history and not _mended(record, skip):
             source = skip.why.facts[0].source
             yield open_item(
                 "incomplete-message",

@@ -127,8 +127,17 @@ class Shelf:
 
     record: PersonRecord
 
+    def users(self) -> tuple[()]:
+        return ()
+
+    def session(self, _id: str, _now: datetime) -> None:
+        return None
+
     def lanes(self) -> tuple[str, ...]:
         return (LANE,)
+
+    def marks(self, _lanes: object) -> dict[str, str]:
+        return {}
 
     def load(self, person: str) -> PersonRecord:
         return self.record if person == LANE else PersonRecord(person)

@@ -33,8 +33,17 @@ class Shelf:
 
     record: PersonRecord
 
+    def users(self) -> tuple[()]:
+        return ()
+
+    def session(self, _id: str, _now: datetime) -> None:
+        return None
+
     def lanes(self) -> tuple[str, ...]:
         return (PERSON,)
+
+    def marks(self, _lanes: object) -> dict[str, str]:
+        return {}
 
     def load(self, person: str) -> PersonRecord:
         return self.record if person == PERSON else PersonRecord(person)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -166,6 +167,86 @@ def test_the_later_hours_of_a_night_meet_their_visit() -> None:
         (DAY, "96413", 1),
         ("2026-05-05", "96415", 3),
     }
+
+
+def held(outcomes: Outcomes) -> list[tuple[str, str, str]]:
+    return sorted((hold.code, hold.would.code, hold.detail) for hold in outcomes.holds if hold.would is not None)
+
+
+def billed_of(outcomes: Outcomes, code: str) -> list[tuple[str, int]]:
+    return sorted((charge.start.isoformat(), charge.units) for charge in outcomes.charges if charge.code == code)
+
+
+@pytest.mark.parametrize("days", range(1, 8))
+def test_a_code_dated_days_after_its_dose_waits_and_one_of_next_week_is_another_dose(days: int) -> None:
+    dated = date.fromordinal(date.fromisoformat(DAY).toordinal() + days).isoformat()
+    found = due([DOSES[0], coded("96413", day=dated)], place())
+    if days <= 3:
+        said = f"{days} day{'s' if days > 1 else ''} before"
+        detail = f"96413 is derived of {DAY}, {said}, and no coded charge is of that date"
+        assert held(found) == [("duplicate-suspected", "96413", detail)]
+        assert billed_of(found, "96413") == [(DAY, 1)]
+    else:
+        assert held(found) == []
+        assert billed_of(found, "96413") == [(DAY, 1), (dated, 1)]
+
+
+def test_the_drug_too_and_the_site_says_within_how_many_days_or_never() -> None:
+    drug = dose("09:00", "10:31", dose=50, dose__unit="mg", waste=0, waste__unit="mg")
+    late = coded("J9045", 1, day="2026-05-06")
+    assert [(code, line) for code, line, _ in held(due([drug, late], place()))] == [("duplicate-suspected", "J9045")]
+    for within in ("1", "off"):
+        at = place()
+        at = replace(at, site=replace(at.site, options={**at.site.options, "infusion.coded_days_apart": within}))
+        found = due([drug, late], at)
+        assert held(found) == []
+        assert [day for day, _ in billed_of(found, "J9045")] == [DAY, "2026-05-06"]
+
+
+def test_a_dose_that_is_coded_on_its_own_date_leaves_a_later_code_to_another_dose() -> None:
+    found = due([DOSES[0], coded("96413"), coded("96413", day="2026-05-06", number=2)], place())
+    assert held(found) == []
+    assert billed_of(found, "96413") == [(DAY, 1), ("2026-05-06", 1)]
+    assert [charge.visit for charge in found.charges if charge.start.isoformat() == "2026-05-06"] == [""]
+    both = due([DOSES[0], coded("96413", day="2026-05-06"), dose_on("2026-05-06")], place())
+    assert held(both) == []
+    assert billed_of(both, "96413") == [(DAY, 1), ("2026-05-06", 1)]
+
+
+def dose_on(day: str) -> Event:
+    said = {"route": "IV", "visit": f"V{day}", "class": "chemo", "site": "port", "code": "J9045"}
+    return report("administration", f"{day}T09:00", end=f"{day}T10:31", course="", **said)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("order", range(4))
+def test_what_waits_does_so_in_any_order(order: int) -> None:
+    events = [*DOSES, coded("96413", day="2026-05-05"), coded("96367", day="2026-05-06"), coded("96415", 2)]
+    random.Random(order).shuffle(events)
+    found = due(events, place())
+    assert [(code, line) for code, line, _ in held(found)] == [
+        ("duplicate-suspected", "96367"),
+        ("duplicate-suspected", "96413"),
+    ]
+
+
+def test_a_code_of_the_day_after_is_of_the_visit_where_it_ran_over_midnight_or_the_site_says_so() -> None:
+    hours = coded("96415", 2, day="2026-05-05")
+    assert [code for code, _, _ in held(due([DOSES[0], hours], place()))] == ["duplicate-suspected"]
+    at = place()
+    at = replace(at, site=replace(at.site, options={**at.site.options, "infusion.coded_next_day": "visit"}))
+    found = due([DOSES[0], hours], at)
+    assert (held(found), billed_of(found, "96415")) == ([], [(DAY, 2)])
+    until = report(
+        "administration", f"{DAY}T21:00", end="2026-05-05T00:00", course="", route="IV", visit="V1", code="J9181",
+        **{"class": "chemo"},
+    )  # fmt: skip
+    assert [code for code, _, _ in held(due([until, hours], place()))] == ["duplicate-suspected"]
+
+
+def test_where_the_family_is_billed_as_coded_nothing_of_ours_is_repeated() -> None:
+    found = due([DOSES[0], coded("96413", day="2026-05-06")], place(Mode.ACCEPT))
+    assert held(found) == []
+    assert billed_of(found, "96413") == [("2026-05-06", 1)]
 
 
 # ---------------------------------------------------------------- credits

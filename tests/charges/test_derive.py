@@ -11,7 +11,7 @@ from decimal import Decimal
 import pytest
 
 from adapters.charges import derive
-from adapters.charges.lines import PriceList
+from adapters.charges.prices import PriceList
 from adapters.errors import DoubleCharge
 from adapters.model.charge import Component, Release
 from adapters.model.event import Event, Status

@@ -7,9 +7,11 @@ from datetime import date
 
 import pytest
 
+from adapters.charges import assemble
 from adapters.model.charge import Outcomes
 from adapters.model.event import Event, Status
 from adapters.pipeline import House
+from adapters.pipeline.step import family_by, outcomes_of, person_contexts
 from tests.model.clinic import assembled, derived, fraction, house, report, screened
 
 DAY = "2026-05-04"
@@ -72,6 +74,31 @@ def test_an_encounter_is_an_episode_and_a_day_is_one_where_none_is_named() -> No
     ]
     episodes = {e.id: len(e.occurrences) for e in assembled(events).episodes if e.kind == "infusion"}
     assert episodes == {"p1/visit:V1": 3, "p1/day:2026-05-05": 2}
+
+
+def visits(events: list[Event], at: House) -> dict[str, int]:
+    episodes = assemble("p1", events, family_by(at)).episodes
+    return {episode.id: len(episode.occurrences) for episode in episodes if episode.kind == "infusion"}
+
+
+def test_an_account_that_stays_open_is_a_visit_for_each_stretch_of_activity() -> None:
+    """A recurring account that its sender does not mark: one number from the first week to the last."""
+    weekly = [chemo(at("09:00", day), at("10:31", day)) for day in ("2026-05-04", "2026-05-11")]
+    night = [chemo("22:00", at("01:00", "2026-05-05")), push(at("20:30", "2026-05-05"))]
+    assert visits(weekly, place()) == {"p1/visit:V1": 1, "p1/visit:V1/on:2026-05-11": 1}
+    assert visits(list(reversed(weekly)), place()) == visits(weekly, place())
+    assert visits(weekly, place(infusion__visit_quiet_hours="off")) == {"p1/visit:V1": 2}
+    assert visits(night, place()) == {"p1/visit:V1": 2}
+    assert visits(night, place(infusion__visit_quiet_hours="12")) == {"p1/visit:V1": 1, "p1/visit:V1/on:2026-05-05": 1}
+    at_home = [gave("pump-start", "10:00", drug_class="chemo"), gave("pump-disconnect", at("11:00", "2026-05-06"))]
+    assert visits(at_home, place()) == {"p1/visit:V1": 2}
+    assembly = assemble("p1", weekly, family_by(place()))
+    found = outcomes_of(assembly, person_contexts(assembly, place()), place())
+    would = sorted((h.would.start.isoformat(), h.would.code, h.would.visit) for h in found.holds if h.would)
+    billed_too = sorted((c.start.isoformat(), c.code, c.visit) for c in found.charges)
+    both = [("2026-05-04", "96413", "V1"), ("2026-05-04", "96415", "V1")]
+    both += [("2026-05-11", "96413", "V1"), ("2026-05-11", "96415", "V1")]
+    assert sorted((*would, *billed_too)) == both
 
 
 def test_a_visit_of_a_patient_in_a_course_is_no_part_of_the_course() -> None:

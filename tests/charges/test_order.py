@@ -7,7 +7,7 @@ from itertools import permutations
 import pytest
 
 from adapters.charges import derive
-from adapters.charges.lines import PriceList
+from adapters.charges.prices import PriceList
 from adapters.model.charge import Outcomes
 from adapters.model.event import Event, Status
 from adapters.pipeline import House

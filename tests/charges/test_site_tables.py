@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from adapters.charges.lines import fee
+from adapters.charges.prices import fee
 from adapters.model.charge import Charge, Outcomes
 from adapters.model.site import Family, Mode
 from adapters.model.tables import FeeRow, LimitRow, LocalRow, ScheduleRow, TableKind, Tables

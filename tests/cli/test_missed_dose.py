@@ -1,4 +1,4 @@
-"""A dose that was ordered and never came: `run-due` after its day puts it on the work list, a late report takes it off."""
+"""A dose that was ordered and never came: `run-due` puts it on the work list five days later, a late report takes it off."""
 
 from __future__ import annotations
 
@@ -56,18 +56,18 @@ def missed(clinic: Any) -> list[tuple[str, str]]:
     ]
 
 
-def test_an_ordered_dose_that_never_came_is_work_after_its_day(clinic: Any) -> None:
+def test_an_ordered_dose_that_never_came_is_work_five_days_after_its_day(clinic: Any) -> None:
     site = clinic.folder / "site.toml"
     site.write_text(site.read_text(encoding="utf-8") + FEED, encoding="utf-8")
     clinic.file("order.hl7", ORDER)
     clinic.file("dose.hl7", DOSE)
     assert clinic("ingest", "order.hl7", "--now", "2026-05-01T12:00:00Z").code == 0
-    assert clinic("run-due", "--now", "2026-05-05T03:59:00Z").code == 0
+    assert clinic("run-due", "--now", "2026-05-09T03:59:00Z").code == 0
     assert missed(clinic) == []
-    assert clinic("run-due", "--now", "2026-05-05T04:01:00Z").code == 0
+    assert clinic("run-due", "--now", "2026-05-09T04:01:00Z").code == 0
     detail = "drug A, cycle 3, cycle day 1, ordered for 2026-05-04, and nothing is reported"
     assert missed(clinic) == [("750.00", detail)]
-    assert clinic("run-due", "--now", "2026-05-06T12:00:00Z").code == 0
+    assert clinic("run-due", "--now", "2026-05-10T12:00:00Z").code == 0
     assert missed(clinic) == [("750.00", detail)]
-    assert clinic("ingest", "dose.hl7", "--now", "2026-05-06T13:00:00Z").code == 0
+    assert clinic("ingest", "dose.hl7", "--now", "2026-05-10T13:00:00Z").code == 0
     assert missed(clinic) == []

@@ -92,24 +92,24 @@ def remarked(record: PersonRecord) -> list[str]:
 def test_an_order_by_hl7_v2_is_missed_after_its_day_and_settled_by_its_dose(house: House) -> None:
     record = told(PersonRecord("p1"), house, tick(1), rde("O-1", 1, "20260504"), rde("O-2", 8, "20260511"))
     assert (missed(record), remarked(record)) == ([], [])
-    record = told(record, house, tick(5, 1))
+    record = told(record, house, tick(9, 1))
     detail = "drug A, cycle 2, cycle day 1, ordered for 2026-05-04, and nothing is reported"
     assert (missed(record), remarked(record)) == ([(detail, True)], ["missed-dose"])
-    record = told(record, house, tick(6), ras("O-1", "20260505"))
+    record = told(record, house, tick(10), ras("O-1", "20260505"))
     assert (missed(record), remarked(record)) == ([(detail, False)], [])
-    record = told(record, house, tick(12))
+    record = told(record, house, tick(16))
     assert [open_ for _, open_ in missed(record)] == [False, True]
-    record = told(record, house, tick(12), rde("O-2", 8, "20260511", "CA"))
+    record = told(record, house, tick(16), rde("O-2", 8, "20260511", "CA"))
     assert ([open_ for _, open_ in missed(record)], remarked(record)) == ([False, False], [])
 
 
 def test_an_order_by_fhir_answered_by_a_dose_by_hl7_v2(house: House) -> None:
-    record = told(PersonRecord("p1"), house, tick(7), request("O-9"))
+    record = told(PersonRecord("p1"), house, tick(10), request("O-9"))
     assert remarked(record) == ["missed-dose"]
     assert missed(record)[0][0].startswith("drug A, cycle 2, cycle day 8, ordered for 2026-05-05")
-    given = told(record, house, tick(7), ras("O-9", "20260505"))
+    given = told(record, house, tick(10), ras("O-9", "20260505"))
     assert (remarked(given), missed(given)[0][1]) == ([], False)
-    revoked = told(record, house, tick(7), request("O-9", "revoked"))
+    revoked = told(record, house, tick(10), request("O-9", "revoked"))
     assert (remarked(revoked), missed(revoked)[0][1]) == ([], False)
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 import pytest
 
 from adapters.model.event import Event, Status
+from adapters.model.live import Live
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import Captured, PersonRecord, Reading, Tick
 from adapters.model.work import WorkItem
@@ -15,10 +17,16 @@ from adapters.pipeline import House, step
 from adapters.pipeline.expecting import EXPECTED, FINDINGS
 from adapters.work import MISSED_DOSE
 from tests.model.clinic import ZONE, background, moment, report
-from tests.model.visits import DAY, dose, place
+from tests.model.visits import DAY, dose
+from tests.model.visits import place as clinic
 
 MONDAY = date.fromisoformat(DAY)
 HINT = PersonHint((Identifier("mrn", "R-1"),))
+
+
+def place(**options: str) -> House:
+    """A clinic that looks for a missed dose on the day after, where nothing else is said."""
+    return clinic(**{"infusion__missed_dose_days": "1", **options})
 
 
 def ordered(number: str, day: str = DAY, drug: str = "paclitaxel", **more: object) -> Event:
@@ -139,6 +147,38 @@ def test_the_day_from_which_it_is_work_is_the_sites() -> None:
     never = place(infusion__missed_dose_days="off")
     record = later(on(MONDAY, ordered("O-1"), at=never), MONDAY + timedelta(days=9), at=never)
     assert ([kind for kind, _ in remarks(record)], items(record), looks(record)) == (["missed-dose"], [], [])
+
+
+def test_where_nobody_says_a_day_a_weekend_and_the_files_of_three_nights_may_pass_first() -> None:
+    at = clinic()
+    record = on(MONDAY, ordered("O-1"), at=at)
+    for days in (1, 4):
+        record = later(record, MONDAY + timedelta(days=days), at=at)
+        assert ([kind for kind, _ in remarks(record)], items(record)) == (["missed-dose"], [])
+    assert looks(record) == [datetime(2026, 5, 9, tzinfo=ZONE)]
+    assert len(items(later(record, MONDAY + timedelta(days=5), at=at))) == 1
+
+
+def test_a_dose_due_before_the_first_message_about_the_person_is_no_work() -> None:
+    """Orders of the weeks before going live come with the first message, and whoever gave the doses told another system."""
+    at = place()
+    told = "2026-05-05T07:00"
+    early = report("patient", "2026-05-05T07:00", course="", line="adt|1", said=told, birth_date="1950-01-01")
+    record = fed(PersonRecord("p1"), [early, ordered("O-1", said=told)], at, moment("2026-05-07"))
+    assert ([kind for kind, _ in remarks(record)], items(record), looks(record)) == (["missed-dose"], [], [])
+    record = later(record, "2026-05-07", ordered("O-2", day="2026-05-05", said=told), at=at)
+    assert [item.about for item in items(record)] == ["order|O-2"]
+
+
+@pytest.mark.parametrize(("service", "opens"), [("infusion", False), ("drug", False), ("radiation", True)])
+def test_a_dose_due_before_the_site_is_live_with_its_drugs_is_no_work(service: str, opens: bool) -> None:
+    at = place()
+    row = Live(service=service, live_from=MONDAY + timedelta(days=1), place="site.toml")
+    at = replace(at, site=replace(at.site, live=(row,)))
+    record = on(MONDAY + timedelta(days=3), ordered("O-1"), ordered("O-2", day="2026-05-05"), at=at)
+    opened = ["order|O-1", "order|O-2"] if opens else ["order|O-2"]
+    assert sorted(item.about for item in items(record)) == opened
+    assert len(remarks(record)) == 2
 
 
 def test_a_second_dose_of_one_order_is_one_too_many_and_said_with_its_worth() -> None:
