@@ -7,7 +7,7 @@ an outcome again; it tells what the outcome itself carries.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -15,8 +15,10 @@ from adapters.model import money
 from adapters.model.charge import Charge, Finding, Hold, Skip, Slot
 from adapters.model.claim import ClaimOnFile
 from adapters.model.ledger import Entry
+from adapters.model.question import ASKED_OF, Question, question_words
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.why import Fact, Why
+from adapters.model.work import item_id
 from adapters.rules import Ruleset
 
 Describe = Callable[[str], str]
@@ -110,6 +112,22 @@ def explain(record: PersonRecord, id: str, rules: Ruleset, describe: Describe) -
         if entry.id == id:
             return _entry(record, entry, describe)
     return None
+
+
+def questioned(record: PersonRecord, id: str) -> str:
+    """Id of the work item by which the clinic would be asked about the charge or hold of this id; empty for all else."""
+    slots = [charge.charge.slot for charge in record.charges if charge.id == id]
+    slots += [hold.slot for hold in record.holds if hold_id(hold) == id and hold.code == ASKED_OF]
+    return next((item_id("hold", f"{s.episode}|{s.service}|{s.key}|{s.part}", ASKED_OF) for s in slots), "")
+
+
+def with_question(found: Explanation, question: Question | None) -> Explanation:
+    """The explanation with what the clinic was asked about the line, and what came of it."""
+    if question is None:
+        return found
+    head, *more = question_words(question)
+    asked = Explanation(head, f"Task/{question.task}" if question.task else "", tuple(map(Explanation, more)))
+    return replace(found, parts=(*found.parts, asked))
 
 
 def _line(charge: Charge) -> str:

@@ -65,7 +65,16 @@ def _side_routes(app: FastAPI, stub: Stub) -> None:
 
     @app.post("/fhir/Task")
     async def task(request: Request) -> Response:
-        return await _with_body(stub, request, stub.task)
+        condition = request.headers.get("if-none-exist")
+
+        def taken(body: object) -> Answer:
+            """A poll is the payer's; any other Task is kept, as an EHR keeps it."""
+            code = body.get("code") if isinstance(body, dict) else None
+            codings = code.get("coding") or [] if isinstance(code, dict) else []
+            polls = not condition or any(one.get("code") == "poll" for one in codings)
+            return stub.task(body) if polls else _create(stub, "Task", body, condition)
+
+        return await _with_body(stub, request, taken)
 
 
 def _fhir_routes(app: FastAPI, stub: Stub) -> None:
@@ -106,7 +115,8 @@ def _fhir_routes(app: FastAPI, stub: Stub) -> None:
 
     @app.put("/fhir/{kind}/{identity}")
     async def update(kind: str, identity: str, request: Request) -> Response:
-        return await _with_body(stub, request, lambda body: _update(stub, kind, identity, body))
+        condition = request.headers.get("if-match")
+        return await _with_body(stub, request, lambda body: _update(stub, kind, identity, body, condition))
 
 
 def _control_routes(app: FastAPI, stub: Stub) -> None:
@@ -219,13 +229,15 @@ def _create(stub: Stub, kind: str, body: object, condition: str | None) -> Answe
     return Answer(201, stored, (("Location", f"/fhir/{kind}/{stored['id']}/_history/1"),))
 
 
-def _update(stub: Stub, kind: str, identity: str, body: object) -> Answer:
+def _update(stub: Stub, kind: str, identity: str, body: object, condition: str | None = None) -> Answer:
     if kind in _SPECIAL:
         words = "claims are replaced by claims, not updated"
         return Answer(405, operation_outcome((Problem("", words),), "not-supported"))
     if not isinstance(body, dict) or body.get("resourceType") != kind or body.get("id") != identity:
         return _bad("id", "or resourceType is not that of the URL")
     known = stub.resources.read(kind, identity)
+    if condition and (not known or condition != f'W/"{known["meta"]["versionId"]}"'):
+        return Answer(412, operation_outcome((Problem("", "it is another version by now"),), "conflict"))
     return Answer(200 if known else 201, stub.resources.put(body, identity))
 
 

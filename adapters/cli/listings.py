@@ -13,12 +13,13 @@ import typer
 
 from adapters.cli.balances import By, aged, balances, show_ages, show_balances
 from adapters.cli.options import Given, Json, refuse, taking, upon_store
-from adapters.explain import describer
+from adapters.explain import describer, questioned, with_question
 from adapters.explain import explain as explained
 from adapters.explain import trace as traced
 from adapters.files import show
 from adapters.model import money
 from adapters.model.record import ChargeStatus, PersonRecord
+from adapters.pipeline.questions import question_about
 from adapters.pipeline.sending import document_of
 from adapters.pipeline.visiting import visit_of_line, visit_view
 from adapters.timeline import svg as drawn
@@ -185,6 +186,8 @@ def explain(
         if found is not None:
             if svg is not None:
                 _draw(record, id, wired, svg)
+            if item := questioned(record, id):
+                found = with_question(found, question_about(wired.store, (e.feed for e in wired.site.ehrs), item))
             if as_json:
                 show.json_lines([show.explanation_row(found)])
             else:

@@ -44,16 +44,26 @@ def ask_ehrs(wired: Wired, lanes: Lanes, names: list[str], *, as_json: bool) -> 
                 if not done.more or done.troubles:
                     break
             rows.append(row)
-    lanes.work()
+        lanes.work()
+        for ehr, row in zip(_asked(wired.site, names), rows, strict=True):
+            if (said := asking.question(ehr)) is not None:
+                row["questions"] = {
+                    name: getattr(said, name) for name in ("asked", "reminded", "answered", "withdrawn")
+                }
+                problems += [f"{ehr.feed}: a question to the clinic: {code}" for code in said.troubles]
     if as_json:
         show.json_lines(rows)
     else:
         show.table(
             "EHRs",
             ("feed", "taken", "repeated", "pages"),
-            [list(r.values()) for r in rows],
+            [list(r.values())[:4] for r in rows],
             right=("taken", "repeated", "pages"),
         )
+        for row in rows:
+            if isinstance(counts := row.get("questions"), dict):
+                told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+                typer.echo(f"{row['feed']}: questions to the clinic: {told or 'nothing new'}")
     return tuple(problems)
 
 

@@ -35,6 +35,7 @@ LONGEST_LINK: Final = 8000
 _FHIR: Final = "application/fhir+json"
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 _SAFE: Final = frozenset({"GET", "PUT", "DELETE"})
+_UNCONDITIONAL: Final[Mapping[str, str]] = {}
 
 for _library in ("httpx", "httpcore"):
     logging.getLogger(_library).setLevel(logging.CRITICAL)
@@ -136,9 +137,12 @@ class EhrClient:
         """Ask for an address of the EHR's. Tried again while it does not answer, or says that it cannot now."""
         return self.call(ehr, "GET", url)
 
-    def call(self, ehr: Ehr, method: str, url: str, body: bytes = b"") -> Answer:
+    def call(
+        self, ehr: Ehr, method: str, url: str, body: bytes = b"", condition: Mapping[str, str] = _UNCONDITIONAL
+    ) -> Answer:
         """One request, repeated up to the EHR's `attempts` where repeating does no harm: not a POST that may have been
-        taken. Raises `BadSetup` where the EHR's token cannot be read."""
+        taken. `condition` are headers that say when it is to be done. Raises `BadSetup` where the EHR's token cannot be
+        read."""
         address = "" if base_problems(ehr.base_url) else within(ehr.base_url, url)
         if not address:
             return Answer(failure="not-asked")
@@ -149,11 +153,11 @@ class EhrClient:
             retry=tenacity.retry_if_result(lambda answer: _worth_repeating(method, answer)),
             retry_error_callback=_result,
         )
-        return retrying(lambda: self._once(ehr, method, address, body))
+        return retrying(lambda: self._once(ehr, method, address, body, condition))
 
-    def _once(self, ehr: Ehr, method: str, url: str, body: bytes) -> Answer:
+    def _once(self, ehr: Ehr, method: str, url: str, body: bytes, condition: Mapping[str, str]) -> Answer:
         credentials = self._authorize(ehr)
-        sent: dict[str, str] = {"Accept": _FHIR, "Accept-Encoding": "gzip"}
+        sent: dict[str, str] = {"Accept": _FHIR, "Accept-Encoding": "gzip", **condition}
         sent |= {"Authorization": credentials} if credentials else {}
         sent |= {"Content-Type": _FHIR} if body else {}
         # The timeout of httpx holds for each piece of an answer; one that dribbles is given as long for the whole.

@@ -33,6 +33,10 @@ class EhrPart(BaseModel):
     hook_url: str = ""
     hook_secret_file: str = ""
     hook_hours: int = Field(default=720, ge=1)
+    questions: Literal["task", "off"] = "off"
+    question_owner: str = ""
+    question_days: int = Field(default=7, ge=1, le=365)
+    question_reminder_days: int = Field(default=3, ge=0, le=365)
 
     def ehr(self, folder: Path) -> Ehr:
         """The EHR, its files by their paths from the folder that the site file lies in."""

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 from urllib.parse import urlsplit
 
 from adapters.model.address import base_problems, origin
+
+_OWNER: Final = re.compile(
+    r"(CareTeam|HealthcareService|Organization|Practitioner|PractitionerRole)/[A-Za-z0-9.-]{1,64}"
+)
+"""Who may own a Task (R4 Task.owner) and is no patient, device or relative."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,14 @@ class Ehr:
     """File of the secret that the EHR's notifications bear; without one none are taken."""
     hook_hours: int = 720
     """How long a Subscription is made for, before it has to be renewed."""
+    questions: str = "off"
+    """`task`: what the record lacks is asked for by a Task there; `off`: nothing is."""
+    question_owner: str = ""
+    """Reference of who is asked (`Organization/billing-questions`); empty where the EHR finds that itself."""
+    question_days: int = 7
+    """Days that the clinic is given to answer."""
+    question_reminder_days: int = 3
+    """Days after which a question that is not answered is reminded of, once; 0 for never."""
 
     def under(self, path: str) -> str:
         """The absolute address of a path below the base."""
@@ -54,4 +69,6 @@ def ehr_problems(ehr: Ehr) -> tuple[str, ...]:
         problems.append(f"ehrs.{ehr.feed}: hook_url is no http or https address without a user and a query")
     if ehr.hook_url and not ehr.hook_secret_file:
         problems.append(f"ehrs.{ehr.feed}: hook_url needs a hook_secret_file")
+    if ehr.question_owner and not _OWNER.fullmatch(ehr.question_owner):
+        problems.append(f"ehrs.{ehr.feed}: question_owner is no reference like Organization/12")
     return tuple(problems)

@@ -20,6 +20,7 @@ from adapters.model.work import open_item
 from adapters.serve import metrics
 from adapters.serve.intake import nobody
 from adapters.serve.logs import log
+from adapters.serve.questioning import Questioned, Questioning
 from adapters.serve.wired import Wired
 from adapters.store.hearing import Told
 
@@ -65,6 +66,7 @@ class Asking:
         self._client = client
         self._wake = wake
         self._stop = threading.Event()
+        self._questioning = Questioning(wired, client, self._stop)
         self._news: Mapping[str, threading.Event] = {ehr.feed: threading.Event() for ehr in wired.site.ehrs}
         self._troubled = {ehr.feed: 0 for ehr in wired.site.ehrs}
         """How many rounds went wrong one after the other."""
@@ -74,6 +76,10 @@ class Asking:
         """The EHR of this feed has news."""
         if feed in self._news:
             self._news[feed].set()
+
+    def question(self, ehr: Ehr) -> Questioned | None:
+        """A round of questions to the clinic by this EHR; see `serve.questioning.Questioning.once`."""
+        return self._questioning.once(ehr)
 
     def once(self, ehr: Ehr, *, changed: bool = True) -> Polled | None:
         """One round of an EHR; None where another process is at it. `changed`: ask for all that changed too.
@@ -127,6 +133,8 @@ class Asking:
         """A round; seconds until the next whole one."""
         try:
             done = self.once(ehr, changed=changed)
+            if changed and not self._stop.is_set():
+                self.question(ehr)
         except StoreDown:
             log().error("the store is down", feed=ehr.feed)
             return GIVEN_UP

@@ -37,6 +37,9 @@ TOKENS_REFUSED: Final = Counter(
     "oncoclaims_tokens_refused", "Assertions and access tokens refused", ["what", "reason"], registry=REGISTRY
 )
 ASKED: Final = Counter("oncoclaims_ehr_rounds", "Rounds of asking an EHR", ["feed", "how"], registry=REGISTRY)
+QUESTIONS: Final = Counter(
+    "oncoclaims_questions", "Questions to the clinic, by what became of them", ["feed", "what"], registry=REGISTRY
+)
 NOTIFIED: Final = Counter(
     "oncoclaims_ehr_notifications", "Notifications of an EHR's subscriptions", ["feed", "what"], registry=REGISTRY
 )

@@ -25,6 +25,7 @@ from adapters.model.record import Parked, PersonRecord, Reading, Tick
 from adapters.model.work import open_item
 from adapters.pipeline import House, ReadEntry, read, step
 from adapters.pipeline.admit import REFUSALS
+from adapters.pipeline.remitting import NOT_FETCHED
 from adapters.pipeline.step import identities
 from adapters.posting import UNBALANCED, UNMATCHED
 from adapters.serve.logs import log
@@ -42,6 +43,7 @@ _ACTIONS: Final = {
     PERSON_UNKNOWN: "send the patient's registration; the message is then read by itself",
     UNMATCHED: "match",
     UNBALANCED: "repair-response",
+    NOT_FETCHED: "ask the payer for the answers that it told of, `remit` them, and close this",
     "exception": "report the fault of the program; read the message again when it is mended",
 }
 _MEND: Final = "mend what the reason names, then read the message again"

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,10 +17,12 @@ import pytest
 
 from adapters.ehr import EhrClient, poll
 from adapters.ehr.notes import mark_of
+from adapters.ehr.questions import Asker, ask, remind, tell_of_end
 from adapters.ehr.subscribing import subscribe, unsubscribe
 from adapters.fhir import bundle as bundles
 from adapters.fhir import wire
 from adapters.model.journal import JournalKind
+from adapters.model.question import Question, Stage
 from adapters.pipeline import House
 from adapters.pipeline.receive import FHIR_TYPES
 from adapters.serve.asking import Asking
@@ -136,6 +139,36 @@ def test_medplum_is_polled(medplum: str, house: Callable[..., Any]) -> None:
     [lane] = one.store.lanes()
     coded = [event for event in one.store.load(lane).events if event.kind == "coded-charge"]
     assert sorted({event.day.isoformat() for event in coded}) == [f"2026-01-0{day}" for day in range(1, 8)]
+
+
+def test_medplum_takes_a_question_once_and_its_end(medplum: str, house: Callable[..., Any]) -> None:
+    ehr = house(medplum).site.ehrs[0]
+    asker, now = Asker("Billing of the clinic", "1999999950"), SystemClock().now()
+    with httpx.Client(base_url=medplum, trust_env=False) as writer, EhrClient() as client:
+        who = writer.post("/Patient", json={"resourceType": "Patient"}).json()["id"]
+        question = Question(
+            "item",
+            "ehr",
+            f"Patient/{who}",
+            f"Patient/{who}",
+            "management",
+            "77427",
+            now.date(),
+            "no note",
+            now,
+            now.date(),
+        )
+        first = ask(ehr, client, question, asker, now, again=False)
+        assert (first.stage, first.problem) == (Stage.OPEN, "")
+        # Its outcome was not heard of: looked for; made again all the same: not made.
+        assert ask(ehr, client, question, asker, now, again=True).task == first.task
+        assert ask(ehr, client, question, asker, now, again=False).task == first.task
+        assert remind(ehr, client, first, asker, now).reminded == now
+        over = replace(first, stage=Stage.ANSWERED, closed=now, why="the record is complete")
+        assert tell_of_end(ehr, client, over, asker, now).told
+        task = writer.get(f"/Task/{first.task}").json()
+    assert len(held(medplum, "Task")) == 1
+    assert (task["status"], task["priority"]) == ("completed", "urgent")
 
 
 def test_sekmet_is_polled_and_tells_of_news(

@@ -49,6 +49,10 @@ class Desk:
     faults: list[tuple[int, dict[str, str]]] = field(default_factory=list)
     """Answers (status, headers) that come before anything else, one a request."""
     next_link: Callable[[str], str] = str
+    refused: tuple[str, int] = ("", 0)
+    """Writes to this type are answered with this status."""
+    swallows: int = 0
+    """Writes that it carries out and hangs up on, without an answer."""
     sorts: bool = True
     links: bool = True
     """Whether its pages have a link to the next one."""
@@ -87,9 +91,32 @@ class Desk:
             fitting = [one for one in fitting if datetime.fromisoformat(one["meta"]["lastUpdated"]) >= edge]
         if "url" in query:
             fitting = [one for one in fitting if one["channel"]["endpoint"] == query["url"]]
+        if "identifier" in query:
+            fitting = [one for one in fitting if self.bears(one, query["identifier"])]
         if self.sorts:
             fitting.sort(key=lambda one: one["meta"]["lastUpdated"])
         return 200, self._paged(path, query, "searchset", [{"resource": one} for one in fitting])
+
+    @staticmethod
+    def bears(resource: dict[str, Any], token: str) -> bool:
+        """Whether a resource has the identifier `system|value`."""
+        return token in {f"{one.get('system')}|{one.get('value')}" for one in resource.get("identifier", [])}
+
+    def kept(self, kind: str, condition: str) -> dict[str, Any] | None:
+        """What a conditional create finds there already."""
+        token = parse_qs(condition).get("identifier", [""])[0]
+        own = [one for name, one in self.held.items() if name.startswith(f"{kind}/")]
+        return next((one for one in own if condition and self.bears(one, token)), None)
+
+    def met(self, method: str, path: str, headers: dict[str, str]) -> tuple[int, dict[str, Any]] | None:
+        """The answer to a write that is not carried out: refused, there already, or of another version."""
+        nothing: dict[str, Any] = {"resourceType": "OperationOutcome", "issue": []}
+        if self.refused[0] and path.startswith(self.refused[0]):
+            return self.refused[1], nothing
+        if method == "POST" and (there := self.kept(path, headers.get("if-none-exist", ""))):
+            return 200, there
+        wanted = headers.get("if-match")
+        return (412, nothing) if wanted and wanted != f'W/"{self.held[path]["meta"]["versionId"]}"' else None
 
     def _paged(self, path: str, query: dict[str, str], kind: str, entries: list[dict[str, Any]]) -> dict[str, Any]:
         offset, count = int(query.get("_offset", "0")), int(query.get("_count", "50"))
@@ -149,6 +176,14 @@ def desk(clock: Clock) -> Iterator[Desk]:
             if self.command == "DELETE":
                 one.delete(path)
                 self._reply(204, None)
+                return
+            if met := one.met(self.command, path, one.seen[-1]):
+                self._reply(*met)
+                return
+            if one.swallows:
+                one.swallows -= 1
+                one.put({**body, "id": body.get("id") or f"s{len(one.held)}"})
+                self.close_connection = True
                 return
             kept = one.put({**body, "id": body.get("id") or f"s{len(one.held)}"})
             self._reply(200 if self.command == "PUT" else 201, kept)
