@@ -51,6 +51,8 @@ class ReadClaim:
     prior: tuple[str, ...]
     lines: tuple[ClaimLine, ...]
     total: Decimal
+    member: str = ""
+    """The subscriber's number in the contained Coverage, as the claim says it."""
 
 
 def read_claim(claim: object) -> ReadClaim | tuple[Problem, ...]:
@@ -88,6 +90,7 @@ def read_claim(claim: object) -> ReadClaim | tuple[Problem, ...]:
         prior=_prior(claim),
         lines=tuple(lines),
         total=total,
+        member=_member(claim),
     )
 
 
@@ -141,6 +144,11 @@ def _line(item: Json, path: str, known: set[str], problems: list[Problem]) -> Cl
         return None
     modifiers = tuple(_code(modifier) for modifier in _objects(item.get("modifier")))
     return ClaimLine(int(str(sequence)), code, modifiers, day, quantity, net)
+
+
+def _member(claim: Json) -> str:
+    held = (one for one in _objects(claim.get("contained")) if one.get("resourceType") == "Coverage")
+    return next((str(one["subscriberId"]) for one in held if one.get("subscriberId")), "")
 
 
 def _frequency(claim: Json) -> Frequency:

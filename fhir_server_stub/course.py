@@ -75,7 +75,7 @@ class Session:
     `reported_at`: when the first report leaves; `again`: the same bytes once more; `void_at`: the report is
     taken back, the fraction was never delivered; `reviewed_at`: when the physician approved the guidance
     image (None: never); `review_inside`: that instant stands in the session's own report, not in a message
-    of its own.
+    of its own.  `activity` is its code in FT1-7; `phase` and `plan` where they are not the script's.
     """
 
     number: int
@@ -93,6 +93,20 @@ class Session:
     again: datetime | None = None
     correction: Correction | None = None
     void_at: datetime | None = None
+    activity: str = "RTTX"
+    phase: str = ""
+    plan: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Replan:
+    """A second plan within the course, of a boost or because the patient changed: from its approval on it is in force."""
+
+    approved: datetime
+    phase: str
+    plan: str
+    technique: Technique
+    fractions: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +145,8 @@ class Script:
     physics: tuple[datetime, ...]
     ended_at: datetime
     end_channels: tuple[Channel, ...] = ("mllp",)
+    machine: str = "TX1"
+    replans: tuple[Replan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +174,7 @@ class Outgoing:
 
     `body`: HL7 v2 bytes without MLLP framing for `mllp`, a transaction Bundle for `fhir`.  `about`: the
     keys of the services it speaks of (delivered, or voided in the story); empty for registration.
+    `door` names the receiver's door where it has several of a channel.
     """
 
     at: datetime
@@ -165,6 +182,7 @@ class Outgoing:
     body: bytes | Json
     about: tuple[str, ...]
     note: str
+    door: str = ""
 
     @property
     def wire(self) -> bytes:

@@ -88,6 +88,7 @@ class When:
 
     `code`, `start`, `end`: some one line has the code and its day lies in start..end (inclusive).  `nth`: the
     claim is the nth the payer ever saw, counted from 1 by identifier.  Totals in US dollars, inclusive.
+    `member`: the subscriber's number that the claim bears.
     """
 
     type: str | None = None
@@ -97,12 +98,14 @@ class When:
     nth: int | None = None
     total_min: Decimal | None = None
     total_max: Decimal | None = None
+    member: str | None = None
 
     def claim(self, claim: ReadClaim, nth: int) -> bool:
         """Whether the claim, the nth seen, meets all conditions."""
         return (
             self.type in {None, claim.kind}
             and self.nth in {None, nth}
+            and self.member in {None, claim.member}
             and (self.total_min is None or claim.total >= self.total_min)
             and (self.total_max is None or claim.total <= self.total_max)
             and any(self.line(line) for line in claim.lines)
@@ -333,6 +336,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "nth": _count,
     "total_min": _number,
     "total_max": _number,
+    "member": _is(str),
     "lines": _lines,
     "percent": _number,
     "amount": _number,

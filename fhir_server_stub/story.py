@@ -18,6 +18,7 @@ from fhir_server_stub.course import (
     Clinician,
     Delivered,
     Outgoing,
+    Replan,
     Script,
     Session,
     Story,
@@ -121,6 +122,10 @@ class _Teller:
             ),
             Delivered("calculation", approved, self._id("CALC"), (("units", str(script.calculations)),)),
         ]
+        for number, new in enumerate(script.replans, start=2):
+            what = "imrt-plan" if new.technique == "imrt" else "3d-plan"
+            isocenters = (("isocenters", str(script.isocenters)),)
+            done.append(Delivered(what, new.approved.date(), self._id(f"PLAN{number}"), isocenters))
         real = [session for session in script.sessions if not session.void_at]
         for place, session in enumerate(real):
             following = real[place + 1].start if place + 1 < len(real) else None
@@ -162,6 +167,7 @@ class _Teller:
                 script.simulation, "simulation", self._activity("RTSIM", "SIM", script.simulation, complexity="complex")
             ),
             self._plan(),
+            *(self._replan(number, new) for number, new in enumerate(script.replans, start=2)),
         ]
         if script.planning:
             planning = self._activity("RTPLN", "PLN", script.planning, complexity="complex")
@@ -212,6 +218,13 @@ class _Teller:
         sums = self._activity("RTCALC", "CALC", at, units=script.calculations, by=PHYSICIST)
         return self._dft(at + timedelta(minutes=30), "plan, device, calculations", plan, device, sums)
 
+    def _replan(self, number: int, new: Replan) -> _Draft:
+        code = "RTIMRT" if new.technique == "imrt" else "RT3D"
+        plan = self._activity(code, f"PLAN{number}", new.approved)
+        known = replace(plan.radiation, phase=new.phase, plan=new.plan, technique=new.technique)
+        known = replace(known, isocenters=self.script.isocenters, planned_fractions=new.fractions)
+        return self._dft(new.approved + timedelta(minutes=30), "second plan", replace(plan, radiation=known))
+
     def _session(self, session: Session) -> list[_Draft]:
         said, drafts = session, []
         if session.correction:
@@ -249,9 +262,11 @@ class _Teller:
         if session.motion:
             motion = f"Y^{'Y' if session.motion_documented else 'N'}^DIBH gating"
         inside = session.review_inside and session.reviewed_at is not None and session.reviewed_at <= at
-        activity = self._activity("RTTX", f"TX{session.number:02d}", session.start)
+        activity = self._activity(session.activity, f"TX{session.number:02d}", session.start)
         radiation = replace(
             activity.radiation,
+            phase=session.phase or self.script.phase,
+            plan=session.plan or self.script.plan,
             fraction=session.number,
             session_uid=uid,
             technique=session.technique,
@@ -302,6 +317,7 @@ class _Teller:
                 attending=PHYSICIAN,
                 diagnosis=self.script.diagnosis,
                 done=done,
+                machine=self.script.machine,
             )
 
         return _Draft(at, note, keys, v2=write)

@@ -13,6 +13,7 @@ from fhir_server_stub.course import Clinician, Person, Policy
 
 LABELS = {
     "RTTX": "Fraction delivered",
+    "RTSBRT": "Stereotactic body fraction delivered",
     "RTSIM": "CT simulation",
     "RTIMRT": "IMRT plan",
     "RT3D": "3D plan",
@@ -107,21 +108,22 @@ def activities(
     attending: Clinician,
     diagnosis: str,
     done: tuple[Activity, ...],
+    machine: str = "TX1",
 ) -> bytes:
-    """DFT^P03 with an FT1 and its ZRT for each activity."""
+    """DFT^P03 with an FT1 and its ZRT for each activity, all in the room of one machine."""
     segments = [
         _header(at, "DFT^P03^DFT_P03", control_id),
         f"EVN|P03|{_time(at)}",
         _patient(person),
-        _visit(facility, visit, attending),
+        _visit(facility, visit, attending, machine),
     ]
     for number, activity in enumerate(done, start=1):
-        segments.append(_transaction(number, at, facility, diagnosis, activity))
+        segments.append(_transaction(number, at, f"RADONC^{machine}^^{facility}", diagnosis, activity))
         segments.append(activity.radiation.segment(number))
     return _message(segments)
 
 
-def _transaction(number: int, at: datetime, facility: str, diagnosis: str, activity: Activity) -> str:
+def _transaction(number: int, at: datetime, where: str, diagnosis: str, activity: Activity) -> str:
     when = f"{_time(activity.start)}^{_time(activity.end)}"
     fields = {
         1: str(number),
@@ -132,7 +134,7 @@ def _transaction(number: int, at: datetime, facility: str, diagnosis: str, activ
         7: f"{activity.code}^{LABELS[activity.code]}^L",
         10: str(activity.units),
         13: "RADONC^Radiation Oncology^L",
-        16: f"RADONC^TX1^^{facility}",
+        16: where,
         19: f"{diagnosis}^^I10C",
         20: _clinician(activity.performer),
         23: f"{activity.order}^MOSAIQ",
@@ -150,8 +152,8 @@ def _patient(person: Person) -> str:
     return f"PID|1||{person.mrn}^^^CLINIC^MR||{name}||{_day(person.born)}|{person.sex}"
 
 
-def _visit(facility: str, visit: str, attending: Clinician | None) -> str:
-    fields = {1: "1", 2: "O", 3: f"RADONC^TX1^^{facility}", 19: visit}
+def _visit(facility: str, visit: str, attending: Clinician | None, machine: str = "TX1") -> str:
+    fields = {1: "1", 2: "O", 3: f"RADONC^{machine}^^{facility}", 19: visit}
     if attending:
         fields[7] = _clinician(attending)
     return _segment("PV1", fields)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
+from typing import Any, Protocol
 
 from adapters.demo.day import Day
 from adapters.model import money
@@ -13,6 +14,7 @@ from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.model.why import Why
 from adapters.pipeline.fold import fold
 from adapters.store import differences
+from adapters.wiring import Wired
 
 COUNTED = {"management": 3, "physics": 0}
 """Services counted by fives of sessions → fewest sessions left at the end that earn one more unit (0: never)."""
@@ -24,15 +26,27 @@ EVERY = 100_000
 """More journal entries than any day of the demo has."""
 
 
+class Ended(Protocol):
+    """What a play left behind: the store, the records in it, and the payer's own ledger."""
+
+    @property
+    def wired(self) -> Wired: ...
+
+    @property
+    def records(self) -> tuple[PersonRecord, ...]: ...
+
+    @property
+    def books(self) -> dict[str, Any]: ...
+
+
 def problems(day: Day) -> tuple[str, ...]:
     """Everything in which the two sides differ; empty when the day ended well."""
-    return (
-        *_unacknowledged(day),
-        *_ledger_against_books(day),
-        *_outcomes_against_truth(day),
-        *_balances(day),
-        *_folded(day),
-    )
+    return (*_unacknowledged(day), *_outcomes_against_truth(day), *money_problems(day))
+
+
+def money_problems(ended: Ended) -> tuple[str, ...]:
+    """Where ledger and books differ, where a balance does not balance, where the journal gives another record."""
+    return (*ledger_against_books(ended), *_balances(ended), *_folded(ended))
 
 
 def _unacknowledged(day: Day) -> Iterable[str]:
@@ -51,7 +65,7 @@ _SIDES = {
 }
 
 
-def _ledger_against_books(day: Day) -> Iterable[str]:
+def ledger_against_books(day: Ended) -> Iterable[str]:
     """Claim by claim and line by line: what the payer booked is what we posted."""
     ours: dict[tuple[str, int], Counter[Account]] = defaultdict(Counter)
     for record in day.records:
@@ -184,14 +198,14 @@ def _note(
             found["", name].append((part, kind))
 
 
-def _folded(day: Day) -> Iterable[str]:
+def _folded(day: Ended) -> Iterable[str]:
     """State = fold(journal): every record made again from the journal alone, byte for byte."""
     again = fold(day.wired.store.journal(limit=EVERY), day.wired.house, day.wired.store.person)
     for record in day.records:
         yield from differences(record, again.get(record.person))
 
 
-def _balances(day: Day) -> Iterable[str]:
+def _balances(day: Ended) -> Iterable[str]:
     total = sum(day.wired.store.trial_balance().values())
     if total:
         yield f"the trial balance is {money.text(total)}, not zero"

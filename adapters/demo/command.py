@@ -14,12 +14,15 @@ import typer
 
 from adapters.demo.check import problems
 from adapters.demo.day import Day, played
+from adapters.demo.month_command import month
 from adapters.explain import Explanation, describer, explain, trace
 from adapters.files import show
 from adapters.model import money
 from adapters.model.ledger import Account
 from adapters.model.record import PersonRecord
 from adapters.serve.logs import configure
+from fhir_server_stub.month import COURSES
+from fhir_server_stub.month_faults import FEWEST
 
 EVERY = 100_000
 """More journal entries than any day of the demo has."""
@@ -28,11 +31,27 @@ Folder = Annotated[Path, typer.Option("--folder", help="Where site file, keys an
 Minutes = Annotated[
     int, typer.Option("--page-minutes", help="How long the page stays open; 0: no page.", min=0, max=60)
 ]
+Month = Annotated[bool, typer.Option("--month", help="Play a clinic's month with seeded faults, and look for them.")]
+Courses = Annotated[int, typer.Option("--courses", help="Courses of the month.", min=FEWEST, max=1000)]
 
 
-def demo(seed: Seed = None, folder: Folder = Path(".demo"), page_minutes: Minutes = 10) -> None:
-    """A clinic day on loopback: a course from its messages to its paid claims, every cent explained."""
+def demo(
+    seed: Seed = None,
+    folder: Folder = Path(".demo"),
+    page_minutes: Minutes = 10,
+    whole_month: Month = False,
+    courses: Courses = COURSES,
+) -> None:
+    """A clinic day on loopback: a course from its messages to its paid claims, every cent explained.
+
+    With --month a clinic's month of many courses with faults made on purpose: each must be found, and nothing invented.
+    """
     configure("error")
+    if whole_month:
+        month(folder, 1 if seed is None else seed, courses)
+        if page_minutes:
+            _leave_page_open(folder, page_minutes)
+        return
     with played(folder, seed) as day:
         wrong = problems(day)
         _tell(day, seed)

@@ -92,7 +92,7 @@ def played(folder: Path, seed: int | None) -> Iterator[Day]:
             story=story,
             wired=wired,
             records=records,
-            books=_books(payer_url),
+            books=payer_books(payer_url),
             sent=sent,
             addresses=(
                 ("stub EHR and payer (FHIR)", f"{payer_url}/fhir"),
@@ -109,7 +109,7 @@ def _walked(
     sent: list[ehr.Sent] = []
     before: datetime | None = None
     for at in sorted({message.at for message in story.messages}):
-        _nights(wired, lanes, clock, at)
+        nights(wired, lanes, clock, at)
         clock.walk(at)
         sent.extend(ehr.play(story, mllp=mllp, fhir_base=fhir_base, since=before, until=at))
         lanes.work()
@@ -117,13 +117,13 @@ def _walked(
         before = at
     end = story.ends + PATIENCE
     while clock.now() < end:
-        _nights(wired, lanes, clock, clock.now() + timedelta(days=1))
-        if not _moving(wired):
+        nights(wired, lanes, clock, clock.now() + timedelta(days=1))
+        if not moving(wired):
             break
     return tuple(sent)
 
 
-def _nights(wired: Wired, lanes: Lanes, clock: WalkedClock, until: datetime) -> None:
+def nights(wired: Wired, lanes: Lanes, clock: WalkedClock, until: datetime) -> None:
     """Run what is due at every hour that something falls due between now and the instant."""
     while True:
         next_due = wired.store.next_due()
@@ -139,14 +139,14 @@ def _nights(wired: Wired, lanes: Lanes, clock: WalkedClock, until: datetime) -> 
                 return
 
 
-def _moving(wired: Wired) -> bool:
+def moving(wired: Wired) -> bool:
     """Whether time alone will still change something."""
     if wired.store.next_due() is not None:
         return True
     return any(found.value.state in OPEN for found in wired.store.claims())
 
 
-def _books(payer_url: str) -> dict[str, Any]:
+def payer_books(payer_url: str) -> dict[str, Any]:
     """The payer's ledger, asked for over HTTP like anybody would."""
     with urllib.request.urlopen(f"{payer_url}/control/books", timeout=10) as answer:  # noqa: S310 - loopback, our stub
         books: dict[str, Any] = json.loads(answer.read())
