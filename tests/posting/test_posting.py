@@ -155,6 +155,12 @@ def test_a_claim_at_the_payer_is_receivable_line_by_line() -> None:
         ("PR", "1", Account.PATIENT_RESPONSIBILITY),
         ("PR", "2", Account.PATIENT_RESPONSIBILITY),
         ("PR", "9999", Account.PATIENT_RESPONSIBILITY),
+        # Not covered is what a payer may say to the patient; whether somebody is its insured at all is not.
+        ("PR", "96", Account.PATIENT_RESPONSIBILITY),
+        ("PR", "31", Account.DENIED),
+        ("PR", "27", Account.DENIED),
+        ("PR", "197", Account.DENIED),
+        ("CO", "96", Account.DENIED),
         ("OA", "23", None),
         ("OA", "133", None),
         ("OA", "97", Account.DENIED),
