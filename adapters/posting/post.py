@@ -87,13 +87,14 @@ def taken_back(entries: Iterable[Entry], cause: str, at: datetime) -> tuple[Entr
 
 
 def account_of(adjustment: Adjustment, rules: Ruleset, *payers: str) -> Account | None:
-    """Where an adjustment goes: by its group, and within CO by what the reason means. None: it stays open.
+    """Where an adjustment goes: by its group, and within it by what the reason means. None: it stays open.
 
-    An unknown reason is a denial until somebody says otherwise: nothing is given up by not knowing.
+    An unknown reason is a denial until somebody says otherwise: nothing is given up by not knowing. Nor does a refusal
+    become the patient's by its group alone: a payer writes PR with "not our insured", and most of those are ours to mend.
     """
-    if adjustment.group == "PR":
-        return Account.PATIENT_RESPONSIBILITY
     spec = rules.carc(adjustment.reason, *payers)
+    if adjustment.group == "PR" and (spec is None or spec.post != "denied"):
+        return Account.PATIENT_RESPONSIBILITY
     meaning = spec.post if spec else "denied"
     if adjustment.group == "OA" and meaning in ("neutral", "pend"):
         return None

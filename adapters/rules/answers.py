@@ -223,7 +223,7 @@ class CarcSpec:
     code: str
     label: str
     post: str
-    """contractual, patient, denied, neutral or pend."""
+    """contractual, patient, denied, not-covered (denied, but the patient's under group PR), neutral or pend."""
     category: str
     action: str
     deadline_days: int | None

@@ -65,7 +65,7 @@ _FORMS: Final[dict[str, re.Pattern[str]]] = {
     "mai": re.compile(r"[123]?"),
     "table": re.compile(r"practitioner|hospital|both"),
     "indicator": re.compile(r"[019]"),
-    "post": re.compile(r"contractual|patient|denied|neutral|pend"),
+    "post": re.compile(r"contractual|patient|denied|not-covered|neutral|pend"),
     "deadline_days": re.compile(r"[0-9]*"),
     "books": re.compile(r"interest|recoupment|forward|review"),
     "service": re.compile(r"[a-z]+(-[a-z]+)*"),
