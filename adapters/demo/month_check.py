@@ -66,7 +66,7 @@ FOLLOWS: Final[Mapping[FaultKind, Follow]] = {
     # Of a torn report nothing is known: its booking seems not kept, its coded charge to be without a service.
     "parked": Follow(frozenset({"not-delivered", "coded-without-service"})),
     # A payer that wants a week on one claim gets none of it while one line is held.
-    "undocumented": Follow(frozenset({"not-claimed"}), Reach.WEEK),
+    "undocumented": Follow(frozenset({"not-claimed", "correction-waiting"}), Reach.WEEK),
     # The units that count the session by fives could only be charged when it was known.
     "late": Follow(frozenset({"late"}), Reach.COURSE),
     # What was charged twice is one too many for an authorization, and for the five sessions of a stereotactic course.

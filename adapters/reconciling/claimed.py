@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from typing import Final
 
 from adapters.claims.cycles import name_of
 from adapters.model.charge import Hold, Release
-from adapters.model.claim import ClaimOnFile, ClaimState
+from adapters.model.claim import ClaimLine, ClaimOnFile, ClaimState
 from adapters.model.reconciliation import Difference, RowMoney
 from adapters.model.record import ChargeOnFile, ChargeStatus
 from adapters.model.work import item_id
@@ -31,11 +31,14 @@ class Claimed:
     decided: Mapping[str, date]
     """Claim → the day of the payer's last decision about it."""
     _claims: dict[str, ClaimOnFile] = field(default_factory=dict)
+    _corrections: dict[str, ClaimOnFile] = field(default_factory=dict)
+    """Claim → the one that is to replace it and has not left."""
     _opens: dict[str, date] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         record, local = self.namer.record, self.namer.local
         self._claims = {one.claim.id: one for one in record.claims}
+        self._corrections = {one.claim.replaces: one for one in record.claims if one.state in _HERE}
         self._opens = {due.about: local(due.not_before) for due in record.due if due.what == "claim"}
 
     def of(self, on_file: ChargeOnFile) -> ClaimOnFile | None:
@@ -48,6 +51,23 @@ class Claimed:
 
     def differences(self, on_file: ChargeOnFile) -> Iterator[Difference]:
         """Where a charge stops on its way to its payment."""
+        yield from self._of_claim(on_file)
+        yield from self._correcting(on_file)
+
+    def _correcting(self, on_file: ChargeOnFile) -> Iterator[Difference]:
+        """What the payer has of the charge is wrong, and the claim that says it right has not left."""
+        sent = self.of(on_file)
+        waits = self._corrections.get(sent.claim.id) if sent is not None else None
+        if sent is None or waits is None or waits.claim.built_on >= self.namer.today:
+            return
+        before, after = _line_of(sent, on_file.id), _line_of(waits, on_file.id)
+        if before is not None and after is not None and before != after:
+            id, built = waits.claim.id, waits.claim.built_on
+            item = next((i for i in self.namer.record.work if i.about == id and i.closed is None), None)
+            detail = item.detail if item is not None else f"built on {built}, {waits.state.value}"
+            yield self.namer.name("correction-waiting", id, after.amount, built, detail=detail, item=item)
+
+    def _of_claim(self, on_file: ChargeOnFile) -> Iterator[Difference]:
         name, today = self.namer.name, self.namer.today
         amount, claim = on_file.charge.amount, self.of(on_file)
         if claim is None or on_file.status is ChargeStatus.DUE:
@@ -121,3 +141,9 @@ class Claimed:
         if open_until is not None:
             return open_until
         return max(self.namer.since(charge.why), charge.end + timedelta(days=1))
+
+
+def _line_of(claim: ClaimOnFile, charge: str) -> ClaimLine | None:
+    """The line of a claim that bills the charge, without its number; None where none does."""
+    found = next((line for line in claim.claim.lines if charge in line.charges), None)
+    return replace(found, line=0) if found is not None else None

@@ -381,6 +381,28 @@ def test_money_taken_back_of_a_service_that_was_withdrawn_keeps_its_row() -> Non
     assert shared(voided, clinic, "2026-03-13").rows == ()
 
 
+def test_a_correction_that_does_not_leave_is_named_as_one() -> None:
+    """What was billed and paid before is no service that nobody claimed."""
+    clinic = at()
+    paid = paid_in_full(due(week(), clinic, NEXT), clinic, moment(NEXT))
+    known_better = fraction(f"{MONDAY}T09:00", 1, said="2026-03-10T08:00", isocenters=2)
+    record = step(fed([known_better], clinic, moment("2026-03-10"), paid), [], clinic, moment("2026-03-16"))
+    (waits,) = of_state(record, ClaimState.READY)
+    assert waits.claim.replaces
+    assert all(named(row) == [] for row in shared(record, clinic, str(waits.claim.built_on)).rows), "it has the day"
+    difference = only(row_of(shared(record, clinic, "2026-03-30"), "session 1"))
+    assert (difference.name, difference.stage, difference.about) == (
+        "correction-waiting",
+        Stage.CLAIMED,
+        waits.claim.id,
+    )
+    assert [named(row) for row in shared(record, clinic, "2026-03-30").rows].count([]) == 6, "the other lines stand"
+    assert all(
+        named(row) == []
+        for row in shared(paid_in_full(record, clinic, moment("2026-03-30")), clinic, "2026-04-01").rows
+    )
+
+
 def test_a_claim_that_waits_for_a_held_line_says_for_which() -> None:
     clinic = at(payer_options={"claim.completeness": "cycle"})
     record = due([*background(), *sessions(MONDAY, 5)], clinic, NEXT)
