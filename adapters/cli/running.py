@@ -28,11 +28,12 @@ from adapters.model.record import Tick
 from adapters.model.site import Site
 from adapters.payers import credential_problems
 from adapters.pipeline import step
-from adapters.pipeline.receive import Intake, receive_fhir, receive_v2
+from adapters.pipeline.receive import Intake, as_history, receive_fhir, receive_v2
 from adapters.rules import check as check_rules
 from adapters.serve.gate import read_keys
 from adapters.serve.lanes import Lanes
 from adapters.serve.mllp import listener_problems, shown
+from adapters.serve.openid import issuer_of
 from adapters.serve.switching import Switching
 from adapters.settings import rules_of, site_of, told
 from adapters.smart.keys import set_problems
@@ -60,6 +61,9 @@ def ingest(
     given: Given,
     paths: Annotated[list[Path], typer.Argument(help="Files or folders: .hl7, .json, .ndjson.")],
     feed: Annotated[str, typer.Option("--feed", help="Feed of FHIR files; default: the site's first.")] = "",
+    historic: Annotated[
+        bool, typer.Option("--historic", help="Derive from it, but claim nothing of it and open no work for it.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Take files as if they had come by the wire; a line a message: accepted, duplicate, parked."""
@@ -71,10 +75,10 @@ def ingest(
         faults: list[str] = []
         for path in found:
             if path.suffix.lower() == ".ndjson":
-                rows += bulk.rows(wired, path, _fhir_feed(wired, feed))
+                rows += bulk.rows(wired, path, _fhir_feed(wired, feed), historic=historic)
                 continue
             rows += [
-                {"file": path.name, "message": number, **_stored(wired, intake)}
+                {"file": path.name, "message": number, **_stored(wired, intake, historic=historic)}
                 for number, intake in enumerate(_intakes(wired, path, feed, faults), 1)
             ]
         lanes_of(wired).work()
@@ -93,10 +97,10 @@ def ingest(
         raise typer.Exit(1)
 
 
-def _stored(wired: Wired, intake: Intake) -> dict[str, object]:
+def _stored(wired: Wired, intake: Intake, *, historic: bool) -> dict[str, object]:
     if intake.receipt is None:
         return {"entry": None, "outcome": "refused", "why": intake.refusal}
-    received = wired.store.receive(intake.receipt)
+    received = wired.store.receive(as_history(intake.receipt) if historic else intake.receipt)
     return {"entry": received.entry, "outcome": "duplicate" if received.repeated else "accepted", "why": None}
 
 
@@ -245,6 +249,9 @@ def _of_web(site: Site) -> Iterable[str]:
     typer.echo(f"https: {site.web.host} port {site.web.port}, called {site.web.base_url}{until}")
     problems = [f"web: {said}" for said in certificate_problems(site.web.tls)]
     problems += [f"web: {said}" for said in expiry_problems(site.web.tls, SystemClock().now())]
+    if site.web.openid is not None and (issuer := issuer_of(site.web, SystemClock())) is not None:
+        typer.echo(f"people sign in at {site.web.openid.issuer}, and come back to {site.web.return_url}")
+        problems += [f"web.openid: {said}" for said in issuer.problems()]
     for client in site.clients:
         keys = read_keys(Path(client.jwks))
         names = ", ".join(key.id for key in keys.keys)

@@ -95,6 +95,7 @@ def list_users(wired: Wired, as_json: Json = False) -> None:
             "since": user.since,
             "sessions": signed_in.count(user.name),
             "rests": user.rests(now),
+            "elsewhere": user.elsewhere,
         }
         for user in wired.store.users()
     ]
@@ -102,7 +103,13 @@ def list_users(wired: Wired, as_json: Json = False) -> None:
         show.json_lines(rows)
         return
     cells = [
-        (row["name"], row["role"], f"{row['since']:%Y-%m-%d %H:%M}Z", row["sessions"], "rests" if row["rests"] else "")
+        (
+            row["name"],
+            row["role"],
+            f"{row['since']:%Y-%m-%d %H:%M}Z",
+            row["sessions"],
+            "rests" if row["rests"] else "by OpenID" if row["elsewhere"] else "",
+        )
         for row in rows
     ]
     show.table("Users", ("name", "role", "since", "signed in", ""), cells, right=("signed in",))

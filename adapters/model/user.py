@@ -13,6 +13,8 @@ IDLE: Final = timedelta(minutes=30)
 """After so long without a page a session is over (NIST SP 800-63B-4, 2.2.3: at most an hour at level 2)."""
 LONGEST: Final = timedelta(hours=10)
 """However busy, a session is over after a long working day (the same: at most 24 hours)."""
+ELSEWHERE: Final = "openid$"
+"""How that begins which is kept of a user who signs in elsewhere, in place of a password."""
 FAILURES: Final = 8
 WITHIN: Final = timedelta(minutes=15)
 """So many wrong passwords for one name, none of them longer ago than this after the one before: the name rests as long."""
@@ -53,6 +55,11 @@ class User:
     failures: int = 0
     """Wrong passwords since the last right one, or since it rested last."""
     failed_at: datetime | None = None
+
+    @property
+    def elsewhere(self) -> bool:
+        """Whether the clinic's issuer vouches for this person (`model.openid`): there is no password to check."""
+        return self.secret.startswith(ELSEWHERE)
 
     def rests(self, now: datetime) -> bool:
         """Whether nobody is let in by this name now: too many wrong passwords a short while ago."""

@@ -38,6 +38,7 @@ _ONCE: Final = ("state", "code", "error", "iss")
 _AGAIN: Final = "This sign-in is over, or it began in another browser or window: begin again here."
 _NOT_ACCEPTED: Final = "What came back from the sign-in is not accepted: begin again, and if it stays so ask an admin."
 _NOT_THERE: Final = "The place where you sign in does not answer now. Try again in a moment."
+_TOO_MANY: Final = "There were too many tries from here: wait a minute, and begin again."
 _NOT_GRANTED: Final = "You were not signed in there."
 _NO_NAME: Final = "You are signed in there, but what it calls you is no name of a user here: ask an admin."
 _NO_ROLE: Final = "You are signed in there, but nothing said of you there lets you in here: ask an admin."
@@ -110,7 +111,7 @@ class _There:
     def _back(self, request: Request) -> Response:
         now, store = self.doors.wired.clock.now(), self.doors.wired.store
         if self.tries.wait(_peer(request), now):
-            return self.doors.asks(request, 429, _NOT_THERE, then=onward_of(""))
+            return self.doors.asks(request, 429, _TOO_MANY, then=onward_of(""))
         held = request.cookies.get(_cookie_name(request), "")
         began = _COOKIE.fullmatch(held)
         pairs = [(name, value) for name, value in request.query_params.multi_items() if name in _ONCE]

@@ -19,6 +19,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from markupsafe import Markup
 
+from adapters.charges import Assembly
 from adapters.model.money import Cents
 from adapters.model.record import PersonRecord
 from adapters.pages import signing, today
@@ -125,7 +126,7 @@ class _Pages:
     def courses(self, asked: Asked) -> Response:
         """The courses on file, twenty-five persons a page in the order of their lanes."""
         after = asked.query.get("after", "")
-        lanes = [lane for lane in self.wired.store.lanes() if lane > after]
+        lanes = self.wired.store.lanes_after(after, LANES_A_PAGE + 1)
         found = self.rows.of(lanes[:LANES_A_PAGE])
         more = lanes[LANES_A_PAGE - 1] if len(lanes) > LANES_A_PAGE else ""
         return page("courses.html", asked=asked, courses=found, more=more, after=after)
@@ -133,8 +134,8 @@ class _Pages:
     def course(self, asked: Asked) -> Response:
         """One course."""
         house, name = self.wired.house, asked.path["name"]
-        record, id = self._named(name)
-        view = course_view(record, id, house.rules, house.site, family_by(house)) if id else None
+        record, assembly, id = self._named(name)
+        view = course_view(record, id, house.rules, house.site, assembly=assembly) if id else None
         if view is None:
             return message("No such course", ("Nothing on file bears this address.",), 404, asked=asked)
         now = asked.now.astimezone(ZoneInfo(house.site.zone))
@@ -152,9 +153,9 @@ class _Pages:
     def visit(self, asked: Asked) -> Response:
         """The picture of one visit for drugs."""
         house, name = self.wired.house, asked.path["name"]
-        record, id = self._named(name)
+        record, assembly, id = self._named(name)
         view = visit_view(record, id, house) if id else None
-        course = course_view(record, id, house.rules, house.site, family_by(house)) if view else None
+        course = course_view(record, id, house.rules, house.site, assembly=assembly) if view else None
         if view is None or course is None:
             return message("No such visit", ("Nothing on file bears this address.",), 404, asked=asked)
         # The picture escapes what it says; it is the one thing here that is not text.
@@ -169,12 +170,14 @@ class _Pages:
             rules=house.rules.digest,
         )
 
-    def _named(self, name: str) -> tuple[PersonRecord, str]:
-        """The record of the lane that an address names, and the id of the episode; empty where it has none of the name."""
+    def _named(self, name: str) -> tuple[PersonRecord, Assembly, str]:
+        """The record of the lane that an address names, put together, and the id of the episode; empty where it has none
+        of the name."""
         lane = name.partition(".")[0]
         record = self.wired.store.load(lane)
-        episodes = assembled(lane, record.events, family_by(self.wired.house)).episodes
-        return record, next((episode.id for episode in episodes if course_name(episode.id) == name), "")
+        assembly = assembled(lane, record.events, family_by(self.wired.house))
+        found = (episode.id for episode in assembly.episodes if course_name(episode.id) == name)
+        return record, assembly, next(found, "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,6 @@ from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from adapters.errors import StoreDown
-from adapters.model.openid import signs_in_elsewhere
 from adapters.model.user import Role, User, user_name
 from adapters.pages.admission import Asked, Doors, back, cookie_name, digest, end_session, form_of, ours, set_session
 from adapters.pages.links import LINK_VALID
@@ -102,7 +101,7 @@ class _Signing:
                 return self._doors.asks(request, 429, _REFUSED, then=onward)
             name, token = user_name(form.get("name", "")), self._doors.random_token()
             user = store.user(name) if name else None
-            kept = user.secret if user and not signs_in_elsewhere(user.secret) else NOBODYS
+            kept = user.secret if user and not user.elsewhere else NOBODYS
             right = fits(form.get("password", ""), kept)
             taken = user if user and right and self._by_password(user) else None
             if taken and store.sign_in(taken.name, taken.secret, digest(token), now) is not None:

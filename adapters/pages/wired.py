@@ -85,6 +85,10 @@ class PageStore(Store, Protocol):
         """Whether nobody used it before; from now on somebody has."""
         ...
 
+    def lanes_after(self, lane: str, limit: int) -> Sequence[str]:
+        """The persons on file behind this one, by id, at most so many; with the empty text from the first."""
+        ...
+
     def marks(self, lanes: Iterable[str]) -> Mapping[str, str]:
         """A mark of each of these records that is on file, another one after every change of it."""
         ...

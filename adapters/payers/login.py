@@ -108,23 +108,31 @@ class Tokens:
         return _granted(said, login, now)
 
     def _assertion(self, login: Login, now: int) -> str:
-        """A new assertion (SMART Backend Services, `Authentication JWT`): iss and sub are the client, aud the token URL."""
-        claims = {
-            "iss": login.client_id,
-            "sub": login.client_id,
-            "aud": login.token_url,
-            "iat": now,
-            "exp": now + ASSERTION_SECONDS,
-            "jti": str(uuid.uuid4()),
-        }
         try:
-            with_key = self._signers.of(login)
-            header = {"alg": login.algorithm, "kid": with_key.id, "typ": "JWT"}
-            return jwt.encode(header, claims, with_key.key, algorithms=[login.algorithm])
+            return assertion(login, self._signers, now)
         except BadSetup as bad:
             raise NoTokenError("; ".join(bad.problems), passing=False) from None
-        except (JoseError, ValueError):
-            raise NoTokenError("the key does not sign", passing=False) from None
+
+
+def assertion(login: Login, signers: Signers, now: int) -> str:
+    """A new assertion (SMART Backend Services, `Authentication JWT`): iss and sub are the client, aud the token URL.
+
+    `now` in seconds since 1970; raises `BadSetup` where the login's key cannot be used.
+    """
+    claims = {
+        "iss": login.client_id,
+        "sub": login.client_id,
+        "aud": login.token_url,
+        "iat": now,
+        "exp": now + ASSERTION_SECONDS,
+        "jti": str(uuid.uuid4()),
+    }
+    with_key = signers.of(login)
+    header = {"alg": login.algorithm, "kid": with_key.id, "typ": "JWT"}
+    try:
+        return jwt.encode(header, claims, with_key.key, algorithms=[login.algorithm])
+    except (JoseError, ValueError):
+        raise BadSetup(("the key does not sign",)) from None
 
 
 def _granted(said: dict[str, object], login: Login, now: float) -> _Held:

@@ -7,7 +7,7 @@ Authentication). A set with a private or a shared key in it is refused whole: su
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,12 +18,14 @@ from adapters.fhir import wire
 from adapters.fhir.wire import JsonObject, JsonValue
 
 ALGORITHMS: Final = ("RS384", "ES384")
-"""No other is ever verified, whatever a token or a key says of itself."""
+"""Of what clients sign. No other is ever verified, whatever a token or a key says of itself."""
 LARGEST_SET: Final = 64 * 1024
 """Bytes of a key set."""
 _MOST_KEYS: Final = 32
 _LONGEST_ID: Final = 200
 _RSA_BITS: Final = range(2048, 8193)
+_CURVES: Final = {"ES256": "P-256", "ES384": "P-384"}
+"""What each algorithm is on (RFC 7518, 3.4)."""
 _SECRET: Final = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 
 
@@ -54,8 +56,11 @@ class KeySet:
         return any(key.thumbprint == thumbprint for key in self.keys)
 
 
-def key_set(body: bytes) -> KeySet:
-    """The key set of a JSON text; keys for encryption are passed over. Never raises on content."""
+def key_set(body: bytes, algorithms: Sequence[str] = ALGORITHMS) -> KeySet:
+    """The key set of a JSON text, of the keys for these algorithms; keys for encryption are passed over.
+
+    A key is for the algorithm that it names, else for the first one of its kind. Never raises on content.
+    """
     read = wire.loads(body, limit=LARGEST_SET)
     said = read.get("keys") if isinstance(read, dict) else None
     if not isinstance(said, list) or len(said) > _MOST_KEYS:
@@ -70,7 +75,7 @@ def key_set(body: bytes) -> KeySet:
     for number, one in enumerate(whole, start=1):
         if one.get("use", "sig") != "sig":
             continue
-        made = _key(one)
+        made = _key(one, algorithms)
         if isinstance(made, str):
             problems.append(f"key {number}: {made}")
         elif any(made.id == key.id for key in keys):
@@ -80,29 +85,33 @@ def key_set(body: bytes) -> KeySet:
     return KeySet(tuple(keys), tuple(problems))
 
 
-def _key(said: JsonObject) -> PublicKey | str:
+def _key(said: JsonObject, algorithms: Sequence[str]) -> PublicKey | str:
     """The key, or why it cannot be used."""
     kid, kind = said.get("kid"), said.get("kty")
     if not isinstance(kid, str) or not 0 < len(kid) <= _LONGEST_ID:
         return "it has no kid"
-    algorithm = {"RSA": "RS384", "EC": "ES384"}.get(kind) if isinstance(kind, str) else None
-    if algorithm is None or said.get("alg", algorithm) != algorithm:
-        return "it is no key for RS384 or ES384"
+    family = {"RSA": "RS", "EC": "ES"}.get(kind) if isinstance(kind, str) else None
+    mine = [one for one in algorithms if family and one.startswith(family)]
+    # A curve has one algorithm; of a key on a curve that has none here the first one says what is wanted of it.
+    mine = [one for one in mine if _CURVES.get(one) == said.get("crv")] or mine
+    algorithm = said.get("alg", mine[0] if mine else None)
+    if algorithm not in mine or not isinstance(algorithm, str):
+        return f"it is no key for {' or '.join(algorithms)}"
     for_use = said.get("key_ops")
     if for_use is not None and not (isinstance(for_use, list) and "verify" in for_use):
         return "it is not for verifying"
     # Nothing but the numbers of the key goes on: certificates and addresses in it (x5c, x5u) are not looked at.
     numbers = {name: said[name] for name in ("kty", "n", "e", "crv", "x", "y") if isinstance(said.get(name), str)}
     try:
-        if algorithm == "RS384":
+        if algorithm.startswith("RS"):
             modulus = base64.urlsafe_b64decode(f"{numbers['n']}==")
             if int.from_bytes(modulus, "big").bit_length() not in _RSA_BITS:
                 return "an RSA key has 2048 to 8192 bits"
             key: RSAKey | ECKey = RSAKey.import_key(_texts(numbers))
         else:
             key = ECKey.import_key(_texts(numbers))
-            if key.curve_name != "P-384":
-                return "an EC key is on the curve P-384"
+            if key.curve_name != _CURVES[algorithm]:
+                return f"an EC key is on the curve {_CURVES[algorithm]}"
         return PublicKey(kid, algorithm, key, key.thumbprint())
     except (JoseError, ValueError, KeyError, TypeError) as unusable:
         return f"it cannot be read ({type(unusable).__name__})"

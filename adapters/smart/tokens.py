@@ -13,7 +13,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -39,8 +39,6 @@ _LONGEST_JTI: Final = 256
 _LATEST: Final = 2**33
 """Seconds since 1970 beyond which no instant is meant."""
 _COMPACT: Final = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+){2}")
-_ONLY: Final = JWSRegistry(algorithms=ALGORITHMS, strict_check_header=False)
-_ONLY.max_header_length = LONGEST_TOKEN
 
 
 class Reason(StrEnum):
@@ -61,6 +59,7 @@ class Reason(StrEnum):
     NOT_YET = "not-yet"
     USED = "used-before"
     REVOKED = "revoked"
+    NONCE = "nonce"
 
 
 class Assertion(NamedTuple):
@@ -90,24 +89,24 @@ def assertion(
 
     `keys_of` gives the keys of a client by its id, None where there is no such client; `now` is aware.
     """
-    opened = _opened(token)
-    if isinstance(opened, Reason):
-        return opened
-    header, claims = opened
+    found = opened(token)
+    if isinstance(found, Reason):
+        return found
+    header, claims = found
     if header.get("typ", "JWT") not in ("JWT", "jwt"):
         return Reason.TYPE
     client = claims.get("iss")
     keys = keys_of(client) if isinstance(client, str) else None
     if keys is None or not isinstance(client, str):
         return Reason.UNKNOWN_CLIENT
-    key = _verified(token, header, keys)
+    key = verified(token, header, keys)
     if isinstance(key, Reason):
         return key
     if claims.get("sub") != client:
         return Reason.ISSUER
     if claims.get("aud") not in (audience, [audience]):
         return Reason.AUDIENCE
-    until = _in_time(claims, now)
+    until = in_time(claims, now)
     if isinstance(until, Reason):
         return until
     jti = claims.get("jti")
@@ -136,20 +135,20 @@ def claims_of(access: Access, *, issuer: str, audience: str, id: str, now: datet
 
 def access(token: str, *, issuer: str, audience: str, ours: KeySet, now: datetime) -> Access | Reason:
     """What an access token of ours says, or why it is not accepted. Whether its client still may is not asked here."""
-    opened = _opened(token)
-    if isinstance(opened, Reason):
-        return opened
-    header, claims = opened
+    found = opened(token)
+    if isinstance(found, Reason):
+        return found
+    header, claims = found
     if header.get("typ") != ACCESS:
         return Reason.TYPE
-    key = _verified(token, header, ours)
+    key = verified(token, header, ours)
     if isinstance(key, Reason):
         return key
     if claims.get("iss") != issuer:
         return Reason.ISSUER
     if claims.get("aud") != audience:
         return Reason.AUDIENCE
-    until = _in_time(claims, now)
+    until = in_time(claims, now)
     if isinstance(until, Reason):
         return until
     client, thumbprint, scopes = claims.get("client_id"), claims.get("key"), claims.get("scope")
@@ -158,17 +157,19 @@ def access(token: str, *, issuer: str, audience: str, ours: KeySet, now: datetim
     return Access(client, thumbprint, tuple(scopes.split()), until)
 
 
-def _opened(token: str) -> tuple[JsonObject, JsonObject] | Reason:
+def opened(
+    token: str, algorithms: Collection[str] = ALGORITHMS, longest: int = LONGEST_TOKEN
+) -> tuple[JsonObject, JsonObject] | Reason:
     """Header and claims of a compact JWS, of which nothing is verified but the form and the algorithm's name."""
-    if len(token) > LONGEST_TOKEN:
+    if len(token) > longest:
         return Reason.TOO_LONG
     if _COMPACT.fullmatch(token) is None:
         return Reason.MALFORMED
     # Read strictly: a name that is there twice says two things to two readers.
-    header, claims = (wire.loads(_decoded(part), limit=LONGEST_TOKEN) for part in token.split(".")[:2])
+    header, claims = (wire.loads(_decoded(part), limit=longest) for part in token.split(".")[:2])
     if not isinstance(header, dict) or not isinstance(claims, dict):
         return Reason.MALFORMED
-    if header.get("alg") not in ALGORITHMS or "crit" in header or "b64" in header:
+    if header.get("alg") not in algorithms or "crit" in header or "b64" in header:
         return Reason.ALGORITHM
     return header, claims
 
@@ -180,7 +181,7 @@ def _decoded(part: str) -> bytes:
         return b""
 
 
-def _verified(token: str, header: JsonObject, keys: KeySet) -> PublicKey | Reason:
+def verified(token: str, header: JsonObject, keys: KeySet) -> PublicKey | Reason:
     """The key that made the signature: the one that the header names, of the algorithm that the header names."""
     kid = header.get("kid")
     key = keys.key(kid) if isinstance(kid, str) else None
@@ -188,15 +189,17 @@ def _verified(token: str, header: JsonObject, keys: KeySet) -> PublicKey | Reaso
         return Reason.UNKNOWN_KEY
     if header.get("alg") != key.algorithm:
         return Reason.ALGORITHM
+    only = JWSRegistry(algorithms=[key.algorithm], strict_check_header=False)
+    only.max_header_length = LONGEST_TOKEN
     try:
-        jws.deserialize_compact(token, key.key, [key.algorithm], registry=_ONLY)
+        jws.deserialize_compact(token, key.key, [key.algorithm], registry=only)
     except (JoseError, ValueError, TypeError):
         return Reason.SIGNATURE
     return key
 
 
-def _in_time(claims: JsonObject, now: datetime) -> datetime | Reason:
-    """When it ends; or that it has ended, has not begun, or ends too late."""
+def in_time(claims: JsonObject, now: datetime, longest: timedelta | None = LONGEST_LIFE) -> datetime | Reason:
+    """When it ends; or that it has ended, has not begun, or ends later than `longest` from now."""
     times: dict[str, datetime] = {}
     for name in ("exp", "nbf", "iat"):
         value = claims.get(name)
@@ -207,7 +210,7 @@ def _in_time(claims: JsonObject, now: datetime) -> datetime | Reason:
         times[name] = datetime.fromtimestamp(int(value), UTC)
     if times["exp"] + SKEW <= now:
         return Reason.EXPIRED
-    if times["exp"] > now + LONGEST_LIFE + SKEW:
+    if longest is not None and times["exp"] > now + longest + SKEW:
         return Reason.TOO_LONG_LIVED
     if any(times[name] > now + SKEW for name in ("nbf", "iat") if name in times):
         return Reason.NOT_YET

@@ -61,3 +61,28 @@ def test_a_client_without_keys_is_told(told: Any) -> None:
     assert ran.code == 1
     assert "client clinic-ehr: ehr.jwks.json: cannot be read (No such file or directory)" in ran.err
     assert "keys: none" in ran.out
+
+
+OPENID = """
+[web.openid]
+issuer = "http://127.0.0.1:1/clinic"
+client_id = "oncoclaims"
+client_secret_file = "openid.secret"
+roles = { billing-team = "biller" }
+"""
+
+
+def test_where_people_sign_in_is_listed_and_what_keeps_them_out_is_told(told: Any) -> None:
+    path = told.folder / "site.toml"
+    text = path.read_text(encoding="utf-8").replace("[web]\n", "[web]\npages = true\n")
+    path.write_text(text + OPENID, encoding="utf-8")
+    (told.folder / "openid.secret").write_text("c2VjcmV0", encoding="utf-8")
+    (told.folder / "openid.secret").chmod(0o644)
+    ran = told("doctor")
+    assert ran.code == 1
+    come_back = "come back to https://adapter.clinic.example:8443/sign-in/openid"
+    assert f"people sign in at http://127.0.0.1:1/clinic, and {come_back}" in ran.out
+    assert "web.openid: openid.secret: others may read the secret: chmod 600" in ran.err
+    described = "http://127.0.0.1:1/clinic/.well-known/openid-configuration"
+    assert f"web.openid: {described}: the issuer does not answer" in ran.err
+    assert "c2VjcmV0" not in ran.err + ran.out

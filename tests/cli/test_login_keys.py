@@ -72,3 +72,30 @@ def test_what_cannot_be_published_is_refused(site: Path) -> None:
     missing = run(app, ["keys", "jwks", "--site", str(site)])
     assert missing.exception is not None
     assert "now.pem: cannot be read" in "\n".join(getattr(missing.exception, "problems", ()))
+
+
+OPENID = """
+[web]
+base_url = "https://adapter.reed.example:8443"
+pages = true
+tls = { certificate = "c.pem", key = "c.key" }
+
+[web.openid]
+issuer = "https://login.reed.example"
+client_id = "pages"
+keys = ["pages.pem"]
+algorithm = "ES384"
+roles = { billing = "biller" }
+"""
+
+
+def test_the_issuer_where_people_sign_in_has_a_key_set_of_its_own(site: Path) -> None:
+    run = CliRunner().invoke
+    refused = run(app, ["keys", "jwks", "--openid", "--site", str(site)])
+    assert (refused.exit_code, "says no login of openid" in refused.stderr) == (1, True)
+    site.write_text(SITE + LOGIN + OPENID, encoding="utf-8")
+    made = run(app, ["keys", "new", str(site.with_name("pages.pem"))])
+    published = json.loads(run(app, ["keys", "jwks", "--openid", "--site", str(site)]).stdout)
+    (key,) = published["keys"]
+    assert key["kid"] in made.stdout
+    assert "d" not in key

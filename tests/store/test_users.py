@@ -152,3 +152,35 @@ def test_a_restart_ends_no_session(open_file: Callable[..., SqlStore]) -> None:
         first.sign_in("kim", KIM.secret, "d" * 64, NOW)
     with open_file() as again:
         assert again.session("d" * 64, NOW + MINUTE) is not None
+
+
+def test_who_is_vouched_for_is_a_user_as_long_and_as_is_said(store: SqlStore) -> None:
+    begun = store.let_in("lee", Role.BILLER, "openid$canary", "s1", NOW)
+    assert begun is not None
+    assert (begun.user, begun.role) == ("lee", Role.BILLER)
+    assert store.let_in("lee", Role.BILLER, "openid$canary", "s2", NOW + MINUTE) is not None
+    assert store.session("s1", NOW + MINUTE) is not None, "the same role ends nothing"
+    assert store.let_in("lee", Role.ADMIN, "openid$canary", "s3", NOW + 2 * MINUTE) is not None
+    assert [one.id for one in store.sessions(NOW + 2 * MINUTE)] == ["s3"]
+    assert store.let_in("lee", None, "openid$canary", "s4", NOW + 3 * MINUTE) is None
+    assert store.users() == ()
+    assert store.sessions(NOW + 3 * MINUTE) == ()
+    assert store.let_in("lee", None, "openid$canary", "s5", NOW + 4 * MINUTE) is None
+    assert told(store) == [
+        ("lee", "made", "openid"),
+        ("lee", "signed-in", "lee"),
+        ("lee", "signed-in", "lee"),
+        ("lee", "role", "openid"),
+        ("lee", "signed-in", "lee"),
+        ("lee", "removed", "openid"),
+    ]
+
+
+def test_who_is_vouched_for_takes_no_name_of_another(store: SqlStore) -> None:
+    store.put_user(KIM, "console")
+    before = store.counts()
+    for role in (Role.ADMIN, None):
+        assert store.let_in("kim", role, "openid$canary", "s1", NOW) is None
+    assert store.users() == (KIM,)
+    assert store.sessions(NOW) == ()
+    assert store.counts() == before, "nothing is told of what was not done"
