@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from functools import partial
 from typing import Final
 
 from adapters.claims.cycles import name_of
@@ -84,7 +85,8 @@ class Claimed:
                 detail += f": it waits for a line that is kept back ({kept.code})" if kept is not None else ""
                 step = self.namer.desk.rules.hold(kept.code).next_step if kept is not None else ""
                 code = kept.code if kept is not None else ""
-                yield name("not-claimed", id, amount, built, code=code, detail=detail, item=item, next_step=step)
+                late = partial(name, "correction-waiting") if claim.claim.replaces else partial(name, "not-claimed")
+                yield late(id, amount, built, code=code, detail=detail, item=item, next_step=step)
         elif claim.state is ClaimState.UNKNOWN:
             yield name("outcome-unknown", id, amount, self.sent(claim) or built)
         elif claim.state in _GIVEN_BACK:
