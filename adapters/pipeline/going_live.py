@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from itertools import product
 from typing import TYPE_CHECKING, Final
 
 from adapters.charges import difference
 from adapters.context import PersonContexts
 from adapters.edits import facility_of
-from adapters.model.charge import Charge, Finding, Hold, Outcomes, Release, Slot
+from adapters.model.charge import Charge, Component, Finding, Hold, Outcomes, Release, Slot
 from adapters.model.event import HISTORIC, Event
 from adapters.model.live import Live, Stage, decided_over, governing
 from adapters.model.record import ChargeStatus, PersonRecord
@@ -34,6 +35,8 @@ KEPT_BACK: Final = frozenset({SHADOW, BEFORE, ELSEWHERE, HISTORIC})
 """Holds of lines that are derived and not claimed."""
 _BY_DAY: Final = frozenset({"delivery", "guidance", "management", "physics", "planning"})
 """Service families that owe one line a session, unit or course: a line of the day takes the slot whatever its code."""
+_OTHERS: Final = {"26": Component.TECHNICAL, "TC": Component.PROFESSIONAL}
+"""Modifiers that say a part of a service, and of whose component a line with one never is."""
 _NEAR: Final = timedelta(days=7)
 """How far the date of another system's line may lie from the sessions of the unit whose number it names."""
 _COURSE: Final = timedelta(days=120)
@@ -63,14 +66,13 @@ def kept_back(outcomes: Outcomes, record: PersonRecord, contexts: PersonContexts
     findings: list[Finding] = []
     held: dict[int, Hold] = {}
     for line in lines:
-        row = taken.get(id(line))
+        spent = taken.get(id(line))
         if id(line) in sent:
-            if row is not None:
-                findings.append(
-                    Finding("billed-elsewhere-too", "", _why(line, (_told(row, house),)), row.code, line.slot)
-                )
-        elif row is not None:
-            held[id(line)] = _elsewhere(line, row, desk)
+            if spent is not None:
+                told = _told(spent.row, house)
+                findings.append(Finding("billed-elsewhere-too", "", _why(line, (told,)), spent.row.code, line.slot))
+        elif spent is not None:
+            held[id(line)] = _elsewhere(line, spent, desk)
         elif (hold := desk.historic(line) or desk.shadowed(line)) is not None:
             held[id(line)] = hold
     if not held and not findings:
@@ -206,41 +208,61 @@ class _Desk:
 
 
 def _opening(record: PersonRecord, house: House) -> tuple[OpeningRow, ...]:
-    """What was billed elsewhere for the person, under whichever identifier; each line once."""
+    """What was billed elsewhere for the person, under whichever identifier; each line once, also one listed under two."""
     found: dict[OpeningRow, None] = {}
     for identifier in record.identifiers:
-        found.update(dict.fromkeys(house.tables.opening(identifier.system, identifier.value)))
-    return tuple(sorted(found, key=lambda row: (row.day, row.service, row.key, row.code, row.modifiers, row.claim)))
+        rows = house.tables.opening(identifier.system, identifier.value)
+        found.update(dict.fromkeys(replace(row, system="", identifier="") for row in rows))
+    return tuple(sorted(found, key=_place))
 
 
-def _taken(lines: Sequence[Line], opening: Sequence[OpeningRow], desk: _Desk) -> dict[int, OpeningRow]:
+def _place(row: OpeningRow) -> tuple[object, ...]:
+    # The whole row: which identifier of the person was told first must not say which row comes first.
+    return (row.day, row.service, row.key, row.code, row.modifiers, row.claim, row.units, row.entity, row.course)
+
+
+@dataclass(frozen=True, slots=True)
+class _Spent:
+    """A row of the opening that takes a line, with how many of its units were left for it."""
+
+    row: OpeningRow
+    units: int
+
+
+def _taken(lines: Sequence[Line], opening: Sequence[OpeningRow], desk: _Desk) -> dict[int, _Spent]:
     """Which of the lines (by identity) the opening takes, the surest sign first; a row takes as many as it has units."""
-    found: dict[int, OpeningRow] = {}
+    found: dict[int, _Spent] = {}
     left = [row.units for row in opening]
     in_order = sorted(lines, key=lambda line: (_dates(line), line.slot))
-    for sign in _SIGNS:
+    # Of lines that a row may be of, those of the very part of the service that it says come first.
+    for sign, same_part in product(_SIGNS, (True, False)):
         for at, row in enumerate(opening):
             for line in in_order:
                 charge = _charge(line)
                 if charge is None or left[at] <= 0 or id(line) in found or not _alike(row, charge):
                     continue
+                if same_part and _parts(row.modifiers) != _parts(charge.modifiers):
+                    continue
                 if sign(_Meeting(row, line, charge, desk)):
-                    found[id(line)] = row
+                    found[id(line)] = _Spent(row, left[at])
                     left[at] -= charge.units
     return found
 
 
 def _alike(row: OpeningRow, charge: Charge) -> bool:
     """Whether the row may be of the line at all: family, entity, course, and the part of the service."""
-    parts = {"26", "TC"}
-    mine, theirs = parts & set(charge.modifiers), parts & set(row.modifiers)
     course = charge.slot.episode.rpartition("/")[2].casefold()
     return (
         row.service == charge.slot.service
         and row.entity in ("", charge.entity)
         and row.course.casefold() in ("", course)
-        and (mine == theirs or not mine or not theirs)
+        and not any(_OTHERS.get(part) is charge.component for part in row.modifiers)
+        and not (_parts(row.modifiers) and _parts(charge.modifiers) - _parts(row.modifiers))
     )
+
+
+def _parts(modifiers: Iterable[str]) -> frozenset[str]:
+    return frozenset(modifiers) & _OTHERS.keys()
 
 
 def _dates(line: Line) -> tuple[date, ...]:
@@ -306,13 +328,13 @@ def _told(row: OpeningRow, house: House) -> Fact:
     return Fact("billed elsewhere", words, Source("rules", edition.name if edition else TableKind.OPENING))
 
 
-def _elsewhere(line: Line, row: OpeningRow, desk: _Desk) -> Hold:
+def _elsewhere(line: Line, spent: _Spent, desk: _Desk) -> Hold:
     """The line held: its slot is taken; where fewer units were billed than are due a person has to look."""
     charge = _charge(line)
-    fact = _told(row, desk.house)
-    if charge is None or charge.units <= row.units:
+    fact = _told(spent.row, desk.house)
+    if charge is None or charge.units <= spent.units:
         return _kept(line, ELSEWHERE, (fact,))
-    detail = f"{row.units} of {charge.units} units were billed elsewhere before"
+    detail = f"{spent.units} of {charge.units} units were billed elsewhere before"
     spec = desk.house.rules.hold("review-needed")
     kept = _kept(line, spec.code, (fact,), detail)
     return replace(kept, release=spec.release)

@@ -53,13 +53,17 @@ def with_news(record: PersonRecord, news: SubmissionNews, rules: Ruleset, site: 
 
 
 def _by_payer(news: SubmissionNews, claim: Claim, site: Site) -> SubmissionNews:
-    """The news with the answering payer by the site's id where it is another one than the claim's, else without it."""
+    """The news with the answering payer by the site's id where it is another one than the claim's, else without it.
+
+    An answer without an identifier goes by what it decides, and two payers may decide the same of one claim.
+    """
     answer = news.answer
     if not isinstance(answer, Remittance) or not answer.payer:
         return news
     named = site.payer(answer.payer)
     other = named.id if named is not None and named.id != claim.payer.id else ""
-    return replace(news, answer=replace(answer, payer=other))
+    id = f"{answer.id}|{other}" if other and answer.id.startswith("#") else answer.id
+    return replace(news, answer=replace(answer, payer=other, id=id))
 
 
 def _with_answer(

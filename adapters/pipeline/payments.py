@@ -40,8 +40,11 @@ def with_payment(record: PersonRecord, payment: Payment, rules: Ruleset, tick: T
         return _told(record, payment, UNBALANCED, "repair-response", reasons, out_by(wrong), tick)
     made = post_payment(payment, rules, tick.now)
     match posted_before(payment, record.entries, made):
-        case "same":
+        case "same" if payment.number:
             return record
+        case "same":
+            why = "a payment of just this content is posted already; neither has a number that would tell them apart"
+            return _told(record, payment, "payment-again", "review", why, abs(payment.amount), tick)
         case "other":
             why = "a payment of this number is posted already, and it says something else"
             return _told(record, payment, "payment-again", "review", why, abs(payment.amount), tick)
@@ -57,8 +60,15 @@ def _carried(record: PersonRecord, due: tuple[WorkItem, ...], payer: str, tick: 
     """The record with the item about balances applied beyond what was carried as it is due now, or closed."""
     if not due:
         return close_items(record, ADJUSTMENT, f"payment:{payer}", tick)
+    known = {item.id: item for item in record.work}
+    due = tuple(item for item in due if item.id not in known or not _says_so(known[item.id], item))
     ids = {item.id for item in due}
-    return replace(record, work=(*(item for item in record.work if item.id not in ids), *due))
+    return replace(record, work=(*(item for item in record.work if item.id not in ids), *due)) if due else record
+
+
+def _says_so(known: WorkItem, due: WorkItem) -> bool:
+    """Whether the item is there with the same sum, open or closed by a person."""
+    return known.amount == due.amount and (known.closed is None or bool(known.closed_by))
 
 
 def _told(

@@ -79,15 +79,18 @@ def account_of_patient(entries: Iterable[Entry], awaited: Iterable[str] = ()) ->
 def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: datetime) -> tuple[Entry, ...]:
     """What turns the posted payments into those that the events say: one that was restated or withdrawn is taken back.
 
-    One that nobody has decided to be the patient's posts nothing.
+    One that nobody has decided to be the patient's posts nothing, nor does one that was taken as history: it pays what
+    was billed elsewhere. What was posted before the same was taken as history stays.
     """
+    events = tuple(events)
+    over = {entry.reverses for entry in standing if entry.reverses}
+    posted = {e.cause: e for e in standing if e.cause.startswith(CAUSE) and not e.reverses and e.id not in over}
+    old = _history(events) - posted.keys()
     wanted = {
         cause: cents(Decimal(event.value("amount") or "0"))
         for cause, event in _latest(events).items()
-        if event.status is Status.DONE and not event.value(UNPOSTED)
+        if event.status is Status.DONE and not event.value(UNPOSTED) and cause not in old
     }
-    over = {entry.reverses for entry in standing if entry.reverses}
-    posted = {e.cause: e for e in standing if e.cause.startswith(CAUSE) and not e.reverses and e.id not in over}
     found: list[Entry] = []
     for cause, entry in posted.items():
         if _amount(entry) != wanted.get(cause, 0):
@@ -102,7 +105,16 @@ def payment_entries(events: Iterable[Event], standing: Sequence[Entry], at: date
 
 def unposted(events: Iterable[Event]) -> tuple[Event, ...]:
     """The payments that were told, stand, and are not posted: it is not said that they are the patient's."""
-    return tuple(e for e in _latest(events).values() if e.status is Status.DONE and e.value(UNPOSTED))
+    events = tuple(events)
+    told = _latest(events)
+    for cause in _history(events):
+        told.pop(cause, None)
+    return tuple(e for e in told.values() if e.status is Status.DONE and e.value(UNPOSTED))
+
+
+def _history(events: Iterable[Event]) -> frozenset[str]:
+    """The causes of the payments of which any report was taken as history."""
+    return frozenset(cause_of_paid(event) for event in events if event.kind == PAYMENT and event.historic)
 
 
 def _latest(events: Iterable[Event]) -> dict[str, Event]:

@@ -5,6 +5,7 @@ medical-oncology-and-revenue-cycle.md 6.2 (the sum of the transaction, C-A) and 
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -27,8 +28,15 @@ _MANY: Final = 100
 
 
 def cause_of(payment: Payment) -> str:
-    """What an entry of the payment names as its cause: the payer and its number of it."""
-    return f"{_PAYMENT}{payment.payer}|{(payment.number or payment.message).replace('|', ' ')}"
+    """What an entry of the payment names as its cause: the payer and its number of it; without one, what it says."""
+    return f"{_PAYMENT}{payment.payer}|{(payment.number or _content(payment)).replace('|', ' ')}"
+
+
+def _content(payment: Payment) -> str:
+    """A digest of what a payment says of money: without a number nothing else is the same by every door."""
+    adjusted = [(one.code, one.amount, one.reference) for one in payment.adjustments]
+    said = (payment.day, payment.amount, sorted(amount for _, amount in payment.claims), adjusted)
+    return f"unnumbered {hashlib.sha256(repr(said).encode()).hexdigest()[:16]}"
 
 
 def payment_mismatches(payment: Payment) -> tuple[Mismatch, ...]:

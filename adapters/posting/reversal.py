@@ -18,7 +18,8 @@ _Content: TypeAlias = "tuple[tuple[int, Cents, Cents, tuple[tuple[str, str, Cent
 
 
 def reversed_by(reversal: Remittance, on_file: Iterable[Remittance]) -> Remittance | None:
-    """The answer that this one takes back: the latest that stands of the same claim and amounts; None where there is none.
+    """The answer that this one takes back: the latest that stands of the same claim, payer and amounts; None where there
+    is none. A claim that was sent on has answers of several payers, and each takes back its own.
 
     `on_file` are the answers posted so far, in order, reversals among them. The payer's numbers decide only where both
     are given: a correction may come under a new one.
@@ -26,7 +27,7 @@ def reversed_by(reversal: Remittance, on_file: Iterable[Remittance]) -> Remittan
     wanted = _content(reversal, -1)
     standing: list[Remittance] = []
     for known in on_file:
-        if known.claim != reversal.claim:
+        if (known.claim, known.payer) != (reversal.claim, reversal.payer):
             continue
         if known.reversal:
             last = _latest(standing, _content(known, -1), known.payer_claim_number)
