@@ -3,7 +3,8 @@
 Two tables: `programmes` by what the two coverages are (TRICARE, Medicaid, an insurer that answers for an accident), then
 `benefits` for Medicare beside an employer's plan. A rule beats the registration, and each such correction is told. Where
 a rule needs what nobody has said (the size of the employer, why the plan covers the person, the birth date, that the
-visit is for an accident), the registered order stands.
+visit is for an accident), the registered order stands; Medicaid and TRICARE stand behind an accident's insurer all the
+same, so that the order of three coverages never runs in a circle.
 """
 
 from __future__ import annotations
