@@ -20,7 +20,7 @@ from adapters.model import money
 from adapters.model.decision import Decision, Saying, Verb
 from adapters.model.journal import JournalKind
 from adapters.model.question import question_words
-from adapters.model.user import supervises
+from adapters.model.user import Role, supervises, user_name
 from adapters.pipeline import settling
 from adapters.pipeline.deciding import decision_of, receipt_of
 from adapters.pipeline.questions import question_about
@@ -47,13 +47,22 @@ work_app = typer.Typer(no_args_is_help=True, help="What a person decides about a
 
 
 def decide(wired: Wired, decision: Decision) -> str:
-    """Write the decision into the journal and step what it concerns; its entry. Refuses what cannot be read again."""
+    """Write the decision into the journal and step what it concerns; its entry. Refuses what cannot be read again, and
+    what is decided under the name of a user who only looks."""
+    allowed(wired, decision.by, Role.BILLER)
     entry = wired.store.receive(receipt_of(decision)).entry
     lanes_of(wired).work()
     why = next((parked.reason for parked in wired.store.parked() if parked.entry == entry), "")
     if why:
         raise refuse((f"decision {entry} is parked: {why}",))
     return entry
+
+
+def allowed(wired: Wired, by: str, needed: Role) -> None:
+    """Refuses what the user of this name may not do on a page either; of a name that is no user's nothing is known."""
+    user = wired.store.user(user_name(by))
+    if user is not None and not user.role.may(needed):
+        raise refuse((f"{user.name} is a user, a {user.role}; this needs a {needed}",))
 
 
 def supervising(wired: Wired, by: str) -> bool:
@@ -206,6 +215,7 @@ def withdraw(
     known = wired.store.entry(entry)
     if known is None or known.kind is not JournalKind.DECISION:
         raise refuse((f"no decision has the id {entry}",))
+    allowed(wired, by, Role.SUPERVISOR)
     earlier = decision_of(known)
     says = settling.withdrawing(entry, earlier)
     if isinstance(says, str):

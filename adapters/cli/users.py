@@ -15,6 +15,7 @@ import typer
 from adapters.cli.options import Json, refuse, upon_store
 from adapters.files import show
 from adapters.model.user import Role, User, user_name
+from adapters.pipeline.settling import reason_problem
 from adapters.smart.passwords import LONGEST, SALT_BYTES, problems_of, secret_of
 from adapters.wiring import Wired
 
@@ -26,13 +27,20 @@ _CONSOLE: Final = "console"
 def _named(value: str) -> str:
     name = user_name(value)
     if not name:
-        raise typer.BadParameter("1 to 64 letters, digits and . _ @ -, the first one a letter or a digit")
+        said = "1 to 64 letters, digits and . _ @ -, the first one a letter or a digit"
+        raise typer.BadParameter(f"{said}; not link, nobody, console or openid")
     return name
+
+
+def _stated(value: str) -> str:
+    if problem := reason_problem(value.strip()):
+        raise typer.BadParameter(problem)
+    return value.strip()
 
 
 Name = Annotated[str, typer.Argument(help="The name one signs in and decides by.", callback=_named)]
 As = Annotated[Role, typer.Option("--role", help="What the user may do; each role may what those before it may.")]
-By = Annotated[str, typer.Option("--by", help="Who does it, for the journal.")]
+By = Annotated[str, typer.Option("--by", help="Who does it, for the journal.", callback=_stated)]
 PasswordFile = Annotated[
     Path | None,
     typer.Option(

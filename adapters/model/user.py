@@ -9,6 +9,8 @@ from enum import StrEnum
 from typing import Final
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@-]{0,63}")
+_NOBODYS: Final = frozenset({"link", "nobody", "console", "openid"})
+"""Words that stand where a name could, and mean nobody: who only looks, whose an item is not, and by what a user was made."""
 IDLE: Final = timedelta(minutes=30)
 """After so long without a page a session is over (NIST SP 800-63B-4, 2.2.3: at most an hour at level 2)."""
 LONGEST: Final = timedelta(hours=10)
@@ -86,14 +88,15 @@ class Session:
 def user_name(said: str) -> str:
     """The name of a user as it is kept: small letters, without spaces around it; empty for one that is no name."""
     name = said.strip().lower()
-    return name if _NAME.fullmatch(name) else ""
+    return name if _NAME.fullmatch(name) and name not in _NOBODYS else ""
 
 
 def supervises(name: str, users: dict[str, Role], supervisors: tuple[str, ...]) -> bool:
     """Whether a decision under this name is a supervisor's.
 
     One place says so for each name: of a user the role does, wherever the decision is made; of a name that nobody signs
-    in by the site file does (`supervisors`). So the two can never say different things of one person.
+    in by the site file does (`supervisors`). So the two can never say different things of one person, in whatever letters
+    the name is written.
     """
-    role = users.get(name)
+    role = users.get(user_name(name))
     return role.may(Role.SUPERVISOR) if role is not None else name in supervisors

@@ -7,6 +7,7 @@ its origin, and is done once. OWASP: Session Management and Cross-Site Request F
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -15,11 +16,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlsplit
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from adapters.errors import StoreDown
 from adapters.model.user import LONGEST, Role
@@ -31,10 +34,17 @@ COOKIE: Final = "oncoclaims_session"
 """Of plain HTTP, which is on this machine only; by HTTPS its name binds it to the host (RFC 6265bis, 4.1.3.2)."""
 TOLD: Final = "oncoclaims_told"
 LARGEST_FORM: Final = 64 * 1024
+FORM_SECONDS: Final = 10.0
+"""How long a whole form may take to come."""
 MOST_FIELDS: Final = 200
 LONGEST_WORD: Final = 200
 """Characters of a value in an address."""
 _TWICE: Final = "This form had been sent already, and nothing is done twice: what is on file stands here."
+_DOWN: Final = ("Nothing is lost. Try again in a moment.",)
+_DOWN_SENT: Final = (
+    "What you sent may be on file or not.",
+    "Open the page anew in a moment, look whether it is there, and send it again if not.",
+)
 HOW_TO: Final = (
     "These pages open by signing in, or by a one-time link.",
     "The service prints a link where it is started, as long as there is no user.",
@@ -74,6 +84,8 @@ class Asked:
     once: str = field(default="", repr=False)
     """A fresh name for what a form on this page does, so that it is done once."""
     key: bytes = field(default=b"", repr=False)
+    secure: bool = False
+    """Whether this came by HTTPS, and no cookie is to travel otherwise."""
 
 
 Answering = Callable[[Asked], Response]
@@ -85,7 +97,8 @@ def back(asked: Asked, to: str, words: str) -> Response:
         raise ValueError("an address that is not ours")
     answer = RedirectResponse(to, 303, headers=HEADERS)
     said = base64.urlsafe_b64encode(words.encode()).decode()
-    answer.set_cookie(TOLD, f"{said}.{_mac(asked.key, said)}", max_age=60, httponly=True, samesite="strict")
+    value = f"{said}.{_mac(asked.key, said)}"
+    answer.set_cookie(TOLD, value, max_age=60, httponly=True, samesite="strict", secure=asked.secure)
     return answer
 
 
@@ -129,18 +142,19 @@ def ours(request: Request) -> bool:
 
 
 async def form_of(request: Request) -> Mapping[str, str] | None:
-    """The fields of a form; None for what is none, or is too large. Of a name that comes twice the last one holds."""
+    """The fields of a form; None for what is none, is too large or too slow. Of a name that comes twice the last holds."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/x-www-form-urlencoded":
         return None
     read = bytearray()
-    async for piece in request.stream():
-        read += piece
-        if len(read) > LARGEST_FORM:
-            return None
     try:
+        async with asyncio.timeout(FORM_SECONDS):
+            async for piece in request.stream():
+                read += piece
+                if len(read) > LARGEST_FORM:
+                    return None
         pairs = parse_qsl(read.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
-    except ValueError:
+    except (TimeoutError, ClientDisconnect, ValueError):
         return None
     return dict(pairs)
 
@@ -194,10 +208,18 @@ class Doors:
         if not token or len(token) > LONGEST_WORD:
             return None
         now = self.wired.clock.now()
-        if self.links.admits(token, now):
+        if self.links.admits(token, now) and self._nobody():
             return Visitor(LINKED, Role.VIEWER, digest(token)), token
         session = self.wired.store.session(digest(token), now)
         return None if session is None else (Visitor(session.user, session.role, session.id), token)
+
+    def redeemed(self, token: str) -> str | None:
+        """The session that a one-time link opens; None where it opens none, as where people sign in. Raises `StoreDown`."""
+        return self.links.redeem(token, self.wired.clock.now()) if self._nobody() else None
+
+    def _nobody(self) -> bool:
+        """Whether there is no user: as soon as there is one, links are for nobody any more, nor what they have opened."""
+        return not self.wired.store.users()
 
     def _answered(
         self,
@@ -218,18 +240,18 @@ class Doors:
             if form is not None and not hmac.compare_digest(form.get("csrf", "").encode(), asked.csrf.encode()):
                 return _forged()
             if once and not self._first(asked):
-                return back(asked, _before(request), _TWICE)
+                return back(asked, self._before(request), _TWICE)
             answer = make(asked)
         except StoreDown:
-            return message("The store does not answer", ("Nothing is lost. Try again in a moment.",), 503)
+            return message("The store does not answer", _DOWN_SENT if once else _DOWN, 503)
         if asked.told and TOLD not in answer.headers.get("set-cookie", ""):
-            answer.delete_cookie(TOLD, httponly=True, samesite="strict")
+            answer.delete_cookie(TOLD, httponly=True, samesite="strict", secure=asked.secure)
         return answer
 
     def asks(self, request: Request, status: int, words: str = "", then: str = "") -> Response:
         """The page on which one signs in; `then` is where it goes on, where one wanted to go if not said."""
         onward = then or (request.url.path if request.method == "GET" else "")
-        nobody = not self.wired.store.users()
+        nobody = self._nobody()
         clinic = self.wired.house.site.name
         web = self.wired.house.site.web
         values = {"said": words, "then": onward, "how_to": HOW_TO, "nobody": nobody, "clinic": clinic}
@@ -251,7 +273,29 @@ class Doors:
             csrf=hmac.new(token.encode(), b"form", hashlib.sha256).hexdigest(),
             once=self.random_token()[:22],
             key=key,
+            secure=request.url.scheme == "https",
         )
+
+    def _before(self, request: Request) -> str:
+        """The page of a form, by what the browser says; the first page where it says nothing of a page of ours.
+
+        What was refused stands at the address of the form, which is no page: its page is the next one above.
+        """
+        own = f"{request.url.scheme}://{request.headers.get('host', '')}"
+        said = request.headers.get("referer", "")
+        if not said.startswith(f"{own}/") or not said.isascii():
+            return "/"
+        whole = said.removeprefix(own)
+        path = whole if whole.startswith("//") else urlsplit(whole).path
+        if self._is_page(path):
+            return whole
+        while path := path.rpartition("/")[0]:
+            if self._is_page(path):
+                return path
+        return "/"
+
+    def _is_page(self, path: str) -> bool:
+        return any(compile_path(place)[0].fullmatch(path) for place in self._places)
 
     def _first(self, asked: Asked) -> bool:
         """Whether this form was not sent before; one without a name of its own was."""
@@ -265,13 +309,6 @@ class Doors:
 def _forged() -> Response:
     sentences = ("It did not come from a page that you have open here, or its page is too old. Nothing was done.",)
     return message("This form is not taken", sentences, 403)
-
-
-def _before(request: Request) -> str:
-    """The page of a form, by what the browser says; the first page where it says nothing."""
-    own = f"{request.url.scheme}://{request.headers.get('host', '')}/"
-    said = request.headers.get("referer", "")
-    return f"/{said.removeprefix(own)}" if said.startswith(own) and not said.startswith(f"{own}/") else "/"
 
 
 def _mac(key: bytes, said: str) -> str:

@@ -15,6 +15,8 @@ MOST: Final = 20_000
 """Rows of a file; a longer list is cut there."""
 AT_ONCE: Final = 500
 """Rows that are read at a time for a file."""
+_EARLIEST: Final = date(1900, 1, 1)
+"""A day before it is none: nothing was done then, and so many days before it may be no day at all."""
 
 
 def address(path: str, filters: Mapping[str, str], **more: str) -> str:
@@ -31,9 +33,10 @@ def chosen(query: Mapping[str, str], *names: str) -> dict[str, str]:
 def day_of(text: str) -> date | None:
     """A day as a form gives it; None for none or for what is no day."""
     try:
-        return date.fromisoformat(text) if text else None
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if day >= _EARLIEST else None
 
 
 def whole_of(text: str) -> int | None:

@@ -16,6 +16,8 @@ T = TypeVar("T")
 
 KEPT: Final = 6
 """Looks that are kept, the last ones asked for."""
+AT_ONCE: Final = 6
+"""Looks that are made or wait for their turn; who asks for a further one is told to ask again, which its page does."""
 PATIENCE: Final = 0.8
 """Seconds that who asks first waits for it: a small clinic never sees a page that says to wait."""
 
@@ -70,6 +72,8 @@ class Looks(Generic[T]):
                 self._kept.move_to_end(key)
                 return kept, 0
             look = self._under_way.get(key)
+            if look is None and len(self._under_way) >= AT_ONCE:
+                return None, 0
             if look is None:
                 look = self._under_way[key] = _Look()
                 threading.Thread(target=self._make, args=(key, look, make, at, upto), daemon=True).start()

@@ -70,7 +70,7 @@ class _Messages:
         store, site, zone = self.wired.store, self.wired.house.site, self.zone
         filters, after = chosen(asked.query, *_FILTERS), asked.query.get("after", "")
         after = after if after.isdecimal() else ""
-        found = store.messages_page(replace(self._wanted(filters), after=after))
+        found = store.messages_page(replace(self._wanted(asked, filters), after=after))
         apart = not after and filters["state"] != "parked"
         parked = store.messages_page(MessagesAsked(state="parked")) if apart else None
         shown_apart = {line.id for line in parked.things} if parked else set()
@@ -95,7 +95,7 @@ class _Messages:
 
     def file(self, asked: Asked) -> Response:
         """The list as a file."""
-        wanted = self._wanted(chosen(asked.query, *_FILTERS))
+        wanted = self._wanted(asked, chosen(asked.query, *_FILTERS))
         rows = every(lambda after, limit: self.wired.store.messages_page(replace(wanted, after=after, limit=limit)))
         return csv_answer("messages.csv", _COLUMNS, map(_cells, rows))
 
@@ -104,7 +104,7 @@ class _Messages:
         store, house, id = self.wired.store, self.wired.house, asked.path["id"]
         lines = store.lines([id])
         entry = store.entry(id) if lines else None
-        if entry is None:
+        if entry is None or not may_read(asked, entry.kind):
             return _unknown(asked)
         describe = Described(store.lines)
         persons = store.concerned(id)
@@ -137,9 +137,10 @@ class _Messages:
         self.doors.wake()
         return back(asked, f"/messages/{id}", "It is read again. If what parked it is not mended, it is parked again.")
 
-    def _wanted(self, filters: Mapping[str, str]) -> MessagesAsked:
+    def _wanted(self, asked: Asked, filters: Mapping[str, str]) -> MessagesAsked:
         day = day_of(filters["day"])
         _, kinds = KINDS.get(filters["kind"], KINDS[""])
+        kinds = frozenset(kind for kind in kinds or JournalKind if may_read(asked, kind))
         return MessagesAsked(
             kinds=kinds,
             state=filters["state"] if filters["state"] in STATES else "",
@@ -147,6 +148,11 @@ class _Messages:
             since=_begins(day, self.zone) if day else None,
             before=_begins(day + timedelta(days=1), self.zone) if day and day < date.max else None,
         )
+
+
+def may_read(asked: Asked, kind: JournalKind) -> bool:
+    """Whether entries of this kind are for the visitor: who signed in when is for an admin, as the users' page is."""
+    return kind is not JournalKind.USER or asked.visitor.may(Role.ADMIN)
 
 
 def _begins(day: date, zone: ZoneInfo) -> datetime:

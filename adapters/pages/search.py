@@ -23,6 +23,7 @@ from adapters.model.people import Identifier, PersonHint
 from adapters.model.user import Role
 from adapters.pages.admission import Asked, Doors
 from adapters.pages.claim_read import state_words
+from adapters.pages.message_pages import may_read
 from adapters.pages.names import course_name, is_plain
 from adapters.pages.sheet import page
 from adapters.pages.wired import PageWired
@@ -110,14 +111,14 @@ class _Search:
     def found(self, asked: Asked) -> Response:
         """What bears the words."""
         words = asked.form.get("words", "").strip()[:100]
-        found = self._results(words) if words else None
+        found = self._results(asked, words) if words else None
         return page("search.html", asked=asked, found=found, words=words, zone=self._zone)
 
     @property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.wired.house.site.zone)
 
-    def _results(self, words: str) -> Results:
+    def _results(self, asked: Asked, words: str) -> Results:
         store = self.wired.store
         hits = tuple(self._hits(words)) if is_plain(words.lower()) else ()
         lanes = list(dict.fromkeys((*self._numbered(words), *store.lanes_named(words, MOST + 1))))
@@ -127,7 +128,7 @@ class _Search:
             hits,
             tuple(self._person(lane) for lane in lanes[:MOST]),
             tuple(found for id in dict.fromkeys(claims) if (found := self._claim(id)) is not None),
-            tuple(store.numbered(words, MOST)),
+            tuple(one for one in store.numbered(words, MOST) if may_read(asked, one.kind)),
             len(lanes) > MOST,
         )
 

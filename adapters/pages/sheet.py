@@ -90,8 +90,11 @@ def message(
     return page("message.html", status, asked=asked, title=title, sentences=sentences, onward=onward)
 
 
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-"""What spreadsheets take for the beginning of a formula or of a call (OWASP, CSV Injection), and one step more."""
+_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""What spreadsheets take for the beginning of a formula or of a call (OWASP, CSV Injection), in full width too, and one
+step more."""
+_BLANK: Final = " \u00a0\u200b\u2060\ufeff"
+"""What nobody sees before it."""
 
 
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
@@ -114,7 +117,7 @@ def _cell(value: object) -> str:
     if isinstance(value, int):
         return str(value)
     said = value.isoformat() if isinstance(value, date | datetime) else str(value)
-    return f"'{said}" if said.lstrip(" ").startswith(_RISKY) else said
+    return f"'{said}" if said.lstrip(_BLANK).startswith(_RISKY) else said
 
 
 # ---------------------------------------------------------------- words

@@ -7,6 +7,7 @@ rests get one and the same answer, after the same time.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -19,15 +20,30 @@ from starlette.concurrency import run_in_threadpool
 
 from adapters.errors import StoreDown
 from adapters.model.user import Role, User, user_name
-from adapters.pages.admission import Asked, Doors, back, cookie_name, digest, end_session, form_of, ours, set_session
+from adapters.pages.admission import (
+    LONGEST_WORD,
+    Asked,
+    Doors,
+    back,
+    cookie_name,
+    digest,
+    end_session,
+    form_of,
+    ours,
+    set_session,
+)
 from adapters.pages.links import LINK_VALID
 from adapters.pages.sheet import HEADERS, message, page
 from adapters.smart.passwords import NOBODYS, fits
 
 FIRST: Final = "/today"
 """Where one is after signing in."""
+AT_ONCE: Final = 8
+"""Tries that are looked at or wait to be; the next is refused at once, so that many keep no page of others waiting."""
 PACE: Final = 0.5
 """Seconds: a refusal leaves at a multiple of it after the try came in, so that its time tells nothing."""
+_PAGE: Final = re.compile(r"/(?![/\\]|sign-|open/)[!-\[\]-~]*")
+"""An address of a page of ours: of plain letters, since a browser leaves out others (a tab) and then reads another one."""
 _REFUSED: Final = (
     "Name and password do not fit, or there were too many tries: wait a quarter of an hour, or ask an admin."
 )
@@ -67,6 +83,7 @@ class _Signing:
         self._doors = doors
         self._tries = tries
         self._pause = pause
+        self._looking = 0
 
     def home(self) -> Response:
         """The first page."""
@@ -88,7 +105,13 @@ class _Signing:
         form = await form_of(request)
         if form is None:
             return message("This form cannot be read", ("Nothing was done.",), 400)
-        return await run_in_threadpool(self._sign_in, request, form)
+        if self._looking >= AT_ONCE:
+            return message("Too many sign in at this moment", ("Go back, and try again in a moment.",), 429)
+        self._looking += 1
+        try:
+            return await run_in_threadpool(self._sign_in, request, form)
+        finally:
+            self._looking -= 1
 
     def _sign_in(self, request: Request, form: Mapping[str, str]) -> Response:
         began, now = time.monotonic(), self._doors.wired.clock.now()
@@ -126,7 +149,10 @@ class _Signing:
 
     def open(self, token: str, request: Request) -> Response:
         """Take a one-time link: a session cookie, and on to the first page."""
-        session = self._doors.links.redeem(token, self._doors.wired.clock.now())
+        try:
+            session = self._doors.redeemed(token)
+        except StoreDown:
+            return down()
         if session is None:
             return message("This link is used up or too old", _LINK_USED, 403)
         if request.headers.get("sec-fetch-site", "none") in ("cross-site", "same-site"):
@@ -182,7 +208,7 @@ class _Signing:
 
 def onward_of(then: str) -> str:
     """Where one goes on to who wanted to go there: a page of ours, else the first one."""
-    return then if then.startswith("/") and not then.startswith(("//", "/\\", "/sign-", "/open/")) else FIRST
+    return then if _PAGE.fullmatch(then) and len(then) <= LONGEST_WORD else FIRST
 
 
 def down() -> Response:

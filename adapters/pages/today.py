@@ -19,6 +19,7 @@ from fastapi.responses import Response
 from adapters.model.decision import Decision, Saying, Verb
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.lists import WorkListed
+from adapters.model.money import decimal
 from adapters.model.question import question_words
 from adapters.model.user import Role, user_name
 from adapters.model.work import WorkItem
@@ -42,6 +43,7 @@ _DID: Final = {
     Verb.OVERRIDE: "Let go over the edit.",
     Verb.WITHDRAW: "Taken back: everything is as if it had not been said.",
 }
+_CHANGED: Final = "Nothing was done: it has changed since you opened its page. As it is now stands below."
 _LATER: Final = "It is in the journal; the lanes have not taken it yet and will."
 
 
@@ -130,6 +132,7 @@ class _Today:
             zone=ZoneInfo(self._wired.house.site.zone),
             today=self._day(asked),
             longest=settling.LONGEST,
+            seen=settling.seen_mark(found),
         )
 
     # What is done
@@ -167,6 +170,8 @@ class _Today:
         earlier = decision_of(known)
         if all(one.value("item") != found.item.id for one in earlier.says):
             return message("No such decision", ("It is not about this item.",), 404, asked=asked)
+        if any(said.entry == entry and said.withdrawn for said in settling.said_about(found)):
+            return self.item(asked, "Nothing was done: it is withdrawn already.", 409)
         why = asked.form.get("why", "").strip()
         if problem := settling.reason_problem(why):
             return self.item(asked, f"The reason has {problem}.", 422)
@@ -190,6 +195,8 @@ class _Today:
         one = say(found)
         if isinstance(one, str):
             return self.item(asked, f"Nothing was done: {one}.", 409)
+        if one.verb is not Verb.ASSIGN and asked.form.get("seen", "") != settling.seen_mark(found):
+            return self.item(asked, _CHANGED, 409)
         by, supervisor = asked.visitor.name, supervises(asked)
         made = settling.decision_about(found, one, by, why, asked.now, supervisor=supervisor)
         return self._told(asked, one.verb, decide(self._doors, made))
@@ -209,7 +216,9 @@ class _Today:
         """What a code says, from the registry of labels."""
         rules = self._wired.house.rules
         if item.kind == "hold":
-            return rules.hold(item.code).words
+            # The item may be older than the rules: it is gone once its record is looked at by them.
+            known = rules.holds.get(item.code)
+            return known.words if known else ""
         return rules.findings.get(item.code, "")
 
     def _question(self, item: WorkItem) -> tuple[str, ...]:
@@ -265,7 +274,6 @@ def _patient(found: Found) -> str:
 
 def _row(one: WorkListed) -> tuple[object, ...]:
     item = one.item
-    whole, part = divmod(abs(item.amount), 100)
-    amount = f"{'-' if item.amount < 0 else ''}{whole}.{part:02d}"
+    amount = decimal(item.amount)
     said = (item.kind, item.code, amount, item.due, item.opened, item.assigned, one.payer, item.action, item.detail)
     return (*said, item.id)

@@ -6,8 +6,10 @@ the state before and after in it, so that the journal tells both.
 
 from __future__ import annotations
 
+import hashlib
+import unicodedata
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
@@ -22,6 +24,9 @@ from adapters.work import REVIEW, item_of_hold, may_go, standing
 
 LONGEST = 500
 """Characters that a reason may have."""
+_LINES = frozenset({"Cc", "Zl", "Zp"})
+_TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Letters that make what stands after them read in another order than it is written (Unicode Technical Report 36, 2.7)."""
 
 
 class ItemStore(Protocol):
@@ -72,7 +77,8 @@ def found_of(store: ItemStore, item: WorkItem) -> Found:
 
 def reason_problem(text: str) -> str:
     """What is wrong with a reason; empty for one that may be kept."""
-    if not text or len(text) > LONGEST or any(ord(letter) < ord(" ") for letter in text):
+    odd = any(unicodedata.category(letter) in _LINES or letter in _TURNS for letter in text)
+    if not text or len(text) > LONGEST or odd:
         return f"1 to {LONGEST} characters on one line"
     return ""
 
@@ -88,6 +94,14 @@ def about(found: Found) -> tuple[tuple[str, str], ...]:
     if found.hold is None:
         return words
     return (*words, ("hold", found.hold.code), *About.of(found.hold.slot, found.hold.why).words)
+
+
+def seen_mark(found: Found) -> str:
+    """A mark of the item and its line as they stand, whoever has it: what was agreed to upon one is not done upon another."""
+    hold = found.hold
+    line = (facts_mark(hold), str(hold.would and hold.would.amount)) if hold is not None else ()
+    said = "\x1f".join((repr(replace(found.item, assigned="")), *line))
+    return hashlib.sha256(said.encode()).hexdigest()[:32]
 
 
 def assigning(found: Found, to: str) -> Saying:

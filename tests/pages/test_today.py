@@ -168,7 +168,7 @@ def act(there: Clinic, role: Role, item: WorkItem, verb: str, **fields: str) -> 
 def _sent(there: Clinic, item: WorkItem, verb: str, form: dict[str, str]) -> Any:
     """Sent from the item's own page; where the page has no form for it, as somebody forges one with the session's token."""
     shown = hidden(there.client.get(f"/work/{item.id}").text)
-    guard = {"csrf": shown.get("csrf", ""), "once": shown.get("once", "x")}
+    guard = {"csrf": shown.get("csrf", ""), "once": shown.get("once", "x"), "seen": shown.get("seen", "")}
     return there.client.post(f"/work/{item.id}/{verb}", data={**guard, **form}, headers=OURS)
 
 
