@@ -10,6 +10,7 @@ import typer
 
 from adapters.cases import case
 from adapters.cli import identity, keeping, listings, patients, polling, running, tables
+from adapters.cli.collecting import collect_seldom
 from adapters.cli.comparing import compare_command
 from adapters.cli.deciding import work_app
 from adapters.cli.entering import enter
@@ -110,6 +111,7 @@ rules_app.command("deactivate")(tables.deactivate)
 
 def main() -> None:
     """Run the console script; a bad set-up is told line by line with exit code 1, never as a traceback."""
+    collect_seldom()
     try:
         app(prog_name="oncoclaims")
     except BadSetup as bad:

@@ -77,9 +77,10 @@ class CourseList:
         house = self._wired.house
         record = self._wired.store.load(lane)
         families = family_by(house)
+        assembly = assembled(lane, record.events, families)
         found = []
-        for episode in assembled(lane, record.events, families).episodes:
-            view = course_view(record, episode.id, house.rules, house.site, families)
+        for episode in assembly.episodes:
+            view = course_view(record, episode.id, house.rules, house.site, families, assembly)
             if view is not None and (view.weeks or view.holds or view.claims):
                 found.append(_row(course_name(episode.id), view))
         return tuple(found)

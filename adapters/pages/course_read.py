@@ -52,13 +52,19 @@ _WEEK: Final = timedelta(days=7)
 
 
 def course_view(
-    record: PersonRecord, episode_id: str, rules: Ruleset, site: Site, family: Family | None = None
+    record: PersonRecord,
+    episode_id: str,
+    rules: Ruleset,
+    site: Site,
+    family: Family | None = None,
+    assembly: Assembly | None = None,
 ) -> CourseView | None:
     """The page of a course of the person; None where the person has no course of that id.
 
-    `family` is the house's (`pipeline.step.family_by`): it tells of a coded charge whether it is one of a visit.
+    `family` is the house's (`pipeline.step.family_by`): it tells of a coded charge whether it is one of a visit. Who has
+    the record put together already hands over that `assembly`.
     """
-    assembly = assembled(record.person, record.events, family)
+    assembly = assembly or assembled(record.person, record.events, family)
     episode = next((e for e in assembly.episodes if e.id == episode_id), None)
     if episode is None:
         return None

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from heapq import nsmallest
+from operator import itemgetter
 from typing import Final
 
 from adapters.model.lists import PAGE, WorkListed
 from adapters.model.money import Cents
+from adapters.model.work import WorkItem
 
 SOON: Final = timedelta(days=7)
 """What is due within so many days comes before everything that can wait."""
@@ -88,16 +90,21 @@ class TodayView:
 def today_view(items: Iterable[WorkListed], wanted: Wanted, today: date, limit: int = PAGE) -> TodayView:
     """The page that is asked for. `today` is the site's."""
     everything = tuple(items)
-    fitting = [one for one in everything if _fits(one, wanted, today)]
-    keyed = sorted(((_key(one, wanted.order, today), one) for one in fitting), key=lambda pair: pair[0])
-    rest = [pair for pair in keyed if pair[0] > wanted.after] if wanted.after else keyed
+    some = wanted.kind or wanted.assigned or wanted.payer or wanted.due
+    fitting = [one for one in everything if _fits(one, wanted, today)] if some else everything
+    key = _keys(wanted.order, today)
+    keyed: Iterable[tuple[str, WorkListed]] = ((key(one.item), one) for one in fitting)
+    if wanted.after:
+        keyed = (pair for pair in keyed if pair[0] > wanted.after)
+    # The first of the rest and one more: all of them need not be put in order.
+    rest = nsmallest(limit + 1, keyed, key=_first)
     shown = rest[:limit]
     return TodayView(
         items=tuple(one for _, one in shown),
         after=shown[-1][0] if len(rest) > limit else "",
         count=len(fitting),
-        amount=sum(one.item.amount for one in fitting),
-        overdue=sum(1 for one in fitting if _overdue(one, today)),
+        amount=sum([one.item.amount for one in fitting]),
+        overdue=sum([1 for one in fitting if one.item.due is not None and one.item.due < today]),
         groups=_groups(everything, today),
         assignees=tuple(sorted({one.item.assigned for one in everything if one.item.assigned})),
         payers=tuple(sorted({one.payer for one in everything if one.payer})),
@@ -129,31 +136,43 @@ def _overdue(one: WorkListed, today: date) -> bool:
     return one.item.due is not None and one.item.due < today
 
 
-def _key(one: WorkListed, order: str, today: date) -> str:
-    """A text by which items sort in an order; no two are the same."""
-    item = one.item
-    money = f"{_MOST - abs(item.amount):016d}"
-    due = item.due.isoformat() if item.due else "9999-12-31"
-    age = f"{item.opened.timestamp():017.6f}"
-    match order:
-        case "money":
-            return f"{money}~{due}~{age}~{item.id}"
-        case "due":
-            return f"{due}~{money}~{age}~{item.id}"
-        case "age":
-            return f"{age}~{money}~{item.id}"
-        case _:
-            soon = item.due is not None and item.due <= today + SOON
-            return f"0~{due}~{money}~{age}~{item.id}" if soon else f"1~{money}~{due}~{age}~{item.id}"
+_first: Final[Callable[[tuple[str, WorkListed]], str]] = itemgetter(0)
+
+
+def _keys(order: str, today: date) -> Callable[[WorkItem], str]:
+    """What makes the text of an item by which items sort in an order; no two are the same."""
+    soon = (today + SOON).isoformat()
+
+    def money(item: WorkItem) -> str:
+        return f"{_MOST - abs(item.amount):016d}~{_due(item)}~{_age(item)}~{item.id}"
+
+    def due(item: WorkItem) -> str:
+        return f"{_due(item)}~{_MOST - abs(item.amount):016d}~{_age(item)}~{item.id}"
+
+    def age(item: WorkItem) -> str:
+        return f"{_age(item)}~{_MOST - abs(item.amount):016d}~{item.id}"
+
+    def urgent(item: WorkItem) -> str:
+        return f"0~{due(item)}" if item.due and item.due.isoformat() <= soon else f"1~{money(item)}"
+
+    return {"money": money, "due": due, "age": age}.get(order, urgent)
+
+
+def _due(item: WorkItem) -> str:
+    return item.due.isoformat() if item.due else "9999-12-31"
+
+
+def _age(item: WorkItem) -> str:
+    return f"{item.opened.timestamp():017.6f}"
 
 
 def _groups(items: Iterable[WorkListed], today: date) -> tuple[Group, ...]:
-    counts: Counter[str] = Counter()
-    overdue: Counter[str] = Counter()
-    amounts: dict[str, Cents] = defaultdict(int)
+    found: dict[str, list[int]] = {}
     for one in items:
-        counts[one.item.kind] += 1
-        amounts[one.item.kind] += one.item.amount
-        overdue[one.item.kind] += _overdue(one, today)
-    groups = (Group(kind, count, amounts[kind], overdue[kind]) for kind, count in counts.items())
+        item = one.item
+        sums = found.setdefault(item.kind, [0, 0, 0])
+        sums[0] += 1
+        sums[1] += item.amount
+        sums[2] += item.due is not None and item.due < today
+    groups = (Group(kind, *sums) for kind, sums in found.items())
     return tuple(sorted(groups, key=lambda group: (-group.amount, group.kind)))

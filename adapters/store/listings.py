@@ -48,6 +48,12 @@ class Listings(Protocol):
         asked = select(schema.persons.c.id).order_by(schema.persons.c.id)
         return self._read(lambda c: tuple(c.execute(asked).scalars()))
 
+    def lanes_after(self, lane: str, limit: int) -> tuple[str, ...]:
+        """The persons on file behind this one, by id, at most so many; with the empty text from the first."""
+        persons = schema.persons
+        asked = select(persons.c.id).where(persons.c.id > lane).order_by(persons.c.id).limit(limit)
+        return self._read(lambda c: tuple(c.execute(asked).scalars()))
+
     @overload
     def charges(self, held: Literal[False] = False) -> tuple[Of[ChargeOnFile], ...]: ...
     @overload

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, Protocol, TypeVar
 
-from sqlalchemy import Connection, Select, and_, func, or_, select
+from sqlalchemy import Connection, Select, and_, func, literal, or_, select
 
 from adapters.model.claim import ClaimState
 from adapters.model.lists import (
@@ -33,8 +33,8 @@ from adapters.store.schema import State
 T = TypeVar("T")
 _SPAN: Final = 5000
 """Entries of the journal that one page looks through for those of a feed or kind."""
-_LAST: Final = "9999-12-31"
-"""Sorts behind every deadline."""
+_UNDATED: Final = "~"
+"""Where a page goes on among items without a deadline, which come last."""
 
 
 def claims_page(connection: Connection, asked: ClaimsAsked, keys: KeyRing) -> Page[ClaimListed]:
@@ -63,26 +63,14 @@ def claims_page(connection: Connection, asked: ClaimsAsked, keys: KeyRing) -> Pa
 
 def work_page(connection: Connection, asked: WorkAsked, keys: KeyRing) -> Page[WorkListed]:
     """A page of open items of one kind by their deadlines."""
-    table, claims = schema.work_items, schema.claims
-    due = func.coalesce(table.c.due, _LAST)
-    # Keys first, from indexes alone: sealed rows would be sorted with them.
-    keyed = (
-        select(table.c.person, table.c.id, due.label("last"), claims.c.payer)
-        .join(claims, claims.c.id == table.c.about, isouter=True)
-        .where(table.c.kind == asked.kind, table.c.closed.is_(None))
-        .order_by(due, table.c.id)
-    )
-    if asked.payer:
-        keyed = keyed.where(claims.c.payer == asked.payer)
-    if asked.due_until is not None:
-        keyed = keyed.where(table.c.due <= asked.due_until.isoformat())
-    if asked.after:
-        day, _, id = asked.after.partition(":")
-        keyed = keyed.where(or_(due > day, and_(due == day, table.c.id > id)))
-    rows = connection.execute(keyed.limit(LOOKED_AT + 1)).all()
+    table = schema.work_items
+    sifted = bool(asked.category or asked.code or asked.action)
+    rows = _work_keys(connection, asked, (LOOKED_AT if sifted else asked.limit) + 1)
     found: list[WorkListed] = []
     wanted = ((asked.category, "category"), (asked.code, "code"), (asked.action, "action"))
     for start in range(0, len(rows), asked.limit):
+        if len(found) == asked.limit:
+            return Page(tuple(found), f"{rows[start - 1].last}:{rows[start - 1].id}")
         some = rows[start : start + asked.limit]
         in_ids = table.c.id.in_([row.id for row in some])
         items = {of.value.id: of.value for of in listing.everyones(connection, records.WORK, keys, in_ids)}
@@ -93,6 +81,34 @@ def work_page(connection: Connection, asked: WorkAsked, keys: KeyRing) -> Page[W
             if all(want in ("", getattr(item, name)) for want, name in wanted):
                 found.append(WorkListed(item, row.payer or ""))
     return Page(tuple(found))
+
+
+def _work_keys(connection: Connection, asked: WorkAsked, most: int) -> list[Any]:
+    """Lane, id, deadline (`_UNDATED` for none) and payer of so many items, in order: from indexes alone, nothing is sorted."""
+    table, claims = schema.work_items, schema.claims
+    day, _, id = asked.after.partition(":")
+    rows: list[Any] = []
+    for dated in (True, False):
+        if (dated and day == _UNDATED) or (not dated and asked.due_until is not None) or len(rows) == most:
+            continue
+        last = table.c.due if dated else literal(_UNDATED)
+        keyed = (
+            select(table.c.person, table.c.id, last.label("last"), claims.c.payer)
+            .join(claims, claims.c.id == table.c.about, isouter=True)
+            .where(table.c.kind == asked.kind, table.c.closed.is_(None))
+            .where(table.c.due.is_not(None) if dated else table.c.due.is_(None))
+            .order_by(*((table.c.due, table.c.id) if dated else (table.c.id,)))
+        )
+        if asked.payer:
+            keyed = keyed.where(claims.c.payer == asked.payer)
+        if dated and asked.due_until is not None:
+            keyed = keyed.where(table.c.due <= asked.due_until.isoformat())
+        if dated and day:
+            keyed = keyed.where(table.c.due >= day, or_(table.c.due > day, table.c.id > id))
+        if not dated and day == _UNDATED:
+            keyed = keyed.where(table.c.id > id)
+        rows += connection.execute(keyed.limit(most - len(rows))).all()
+    return rows
 
 
 def standings(connection: Connection) -> tuple[PayerStanding, ...]:

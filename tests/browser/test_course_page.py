@@ -136,6 +136,9 @@ class Shelf:
     def lanes(self) -> tuple[str, ...]:
         return (LANE,)
 
+    def lanes_after(self, after: str, limit: int) -> tuple[str, ...]:
+        return tuple(lane for lane in self.lanes() if lane > after)[:limit]
+
     def marks(self, _lanes: object) -> dict[str, str]:
         return {}
 

@@ -634,6 +634,9 @@ class Shelf(UserShelf):
             raise StoreDown("no rows now")
         return tuple(sorted(self.records))
 
+    def lanes_after(self, after: str, limit: int) -> tuple[str, ...]:
+        return tuple(lane for lane in self.lanes() if lane > after)[:limit]
+
     def marks(self, lanes: Iterable[str]) -> dict[str, str]:
         return {lane: str(id(self.records[lane])) for lane in lanes if lane in self.records}
 

@@ -33,6 +33,9 @@ class Shelf:
     def lanes(self) -> tuple[str, ...]:
         return (self.record.person,)
 
+    def lanes_after(self, after: str, limit: int) -> tuple[str, ...]:
+        return tuple(lane for lane in self.lanes() if lane > after)[:limit]
+
     def marks(self, _lanes: object) -> dict[str, str]:
         return {}
 

@@ -101,3 +101,11 @@ def test_trace_reaches_claim_payment_and_ledger(store: SqlStore, make: SimpleNam
     back = store.trace(answer)
     assert back is not None
     assert (back.persons, [of.value for of in back.remittances]) == (("p",), [paid])
+
+
+def test_lanes_go_on_behind_one(store: SqlStore, two: tuple[PersonRecord, PersonRecord]) -> None:
+    lanes = store.lanes()
+    assert len(lanes) >= 2
+    assert store.lanes_after("", 1) == lanes[:1]
+    assert store.lanes_after(lanes[0], 100) == lanes[1:]
+    assert store.lanes_after(lanes[-1], 100) == ()
