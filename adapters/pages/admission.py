@@ -12,6 +12,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +34,8 @@ from adapters.pages.wired import PageWired
 COOKIE: Final = "oncoclaims_session"
 """Of plain HTTP, which is on this machine only; by HTTPS its name binds it to the host (RFC 6265bis, 4.1.3.2)."""
 TOLD: Final = "oncoclaims_told"
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[0-9a-f]{12})?")
+"""An id that we gave: of what else stands in an address, nobody knows what somebody typed."""
 LARGEST_FORM: Final = 64 * 1024
 FORM_SECONDS: Final = 10.0
 """How long a whole form may take to come."""
@@ -234,6 +237,9 @@ class Doors:
             if found is None:
                 return self.asks(request, 403)
             asked = self._asked(request, *found, form or {})
+            # Who looked at what: the line that tells of the request has it (`serve.middleware`).
+            request.state.user = asked.visitor.name
+            request.state.about = next(filter(_ID.fullmatch, asked.path.values()), "")
             if not asked.visitor.may(needs):
                 words = f"You are signed in as {asked.visitor.name}, a {asked.visitor.role}; this needs a {needs}."
                 return message("Not for this role", (words, "Nothing was done."), 403, asked=asked)

@@ -16,11 +16,26 @@ from typing import Any, Final, TextIO
 import structlog
 
 FIELDS: Final = frozenset(
-    {"bytes", "call", "claim", "code", "connection", "control_reused", "count", "digest", "entry", "error", "event"}
+    {
+        "about",
+        "bytes",
+        "call",
+        "claim",
+        "code",
+        "connection",
+        "control_reused",
+        "count",
+        "digest",
+        "entry",
+        "error",
+        "event",
+    }
     | {"failure", "feed", "host", "kind", "lane", "level", "library", "listener", "media", "method", "milliseconds"}
     | {"payer", "port", "reason", "repeated", "role", "route", "seconds", "status", "timestamp"}
+    | {"user"}
 )
-"""Names that a log line may have. None of them is for a name, a number of a record, a date of birth or a text sent."""
+"""Names that a log line may have. None of them is for a patient's name, a number of a record, a date of birth or a text
+sent; `user` is who has signed in, `about` an id of ours."""
 _LONGEST: Final = 120
 _WRITING: Final = threading.Lock()
 _LEVELS: Final = {"debug": 10, "info": 20, "warning": 30, "error": 40}

@@ -23,6 +23,8 @@ _HEADERS: Final = [
 class Contained:
     """Logs method, route and status (never path or query: both may name a patient), and contains exceptions.
 
+    Of a page it says who looked (`user`) and at what by an id of ours (`about`): 45 CFR 164.312(b), audit controls.
+
     An exception becomes a 500 without a word of its text and a log line with its class; it goes no further, because a
     server's traceback would quote what it choked on. Answers that say nothing else are not to be stored by anyone.
     """
@@ -56,7 +58,9 @@ class Contained:
         finally:
             route = getattr(scope.get("route"), "path", "none")
             milliseconds = round(1000 * (time.monotonic() - began))
-            log().info("answered", method=scope["method"], route=route, status=status, milliseconds=milliseconds)
+            looked = {name: said for name in ("user", "about") if (said := scope.get("state", {}).get(name))}
+            told = {"method": scope["method"], "route": route, "status": status, "milliseconds": milliseconds}
+            log().info("answered", **told, **looked)
 
 
 class LoopbackOnly:

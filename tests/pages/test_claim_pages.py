@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -120,6 +121,18 @@ def test_nothing_of_a_patient_stands_in_addresses_titles_or_the_log(made: Clinic
             assert not any(canary in address for address in addresses)
             assert canary not in title
     assert not any(canary in said.getvalue() for canary in CANARIES)
+
+
+def test_the_log_says_who_looked_at_what_by_our_own_ids_alone(made: Clinic) -> None:
+    with logged() as said:
+        shown(made, f"/claims/{DENIED}")
+        shown(made, "/claims/99887766", 404)
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    told = [(line.get("user"), line["route"], line.get("about")) for line in lines if line["event"] == "answered"]
+    assert told[0][1:] == ("/claims/{id}", DENIED)
+    assert told[0][0]
+    assert told[1] == (told[0][0], "/claims/{id}", None), "what somebody typed may be the number of a patient"
+    assert not any("dropped" in line for line in lines)
 
 
 def test_it_is_for_whoever_has_signed_in(made: Clinic) -> None:
