@@ -5,23 +5,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from random import Random
 from typing import Final
 
 from adapters.cases.case import Case, Happening
 from adapters.cases.compare import differences
 from adapters.cases.feed import Letters, arrivals
-from adapters.cases.place import ZONE, house_of
+from adapters.cases.place import ZONE, house_of, person_of
 from adapters.cases.printed import Printed, printed
 from adapters.cases.story import Story
 from adapters.model.site import Feed, Site
+from adapters.model.tables import TableKind, Tables
 from adapters.payers import PayerClient
 from adapters.pipeline import House
 from adapters.pipeline.receive import Intake, receive_fhir, receive_v2
 from adapters.rules import Ruleset
 from adapters.serve.lanes import Lanes
 from adapters.store import KeyRing, open_store
+from adapters.tables.held import HeldTables
 from tests.intake import in_fhir, in_v2
 
 V2, FHIR = "hl7v2", "fhir"
@@ -60,6 +62,14 @@ class Clock:
         return self.at
 
 
+def _by_number(tables: Tables, case: Case) -> Tables:
+    """The tables of a case, its person by the number that the feeds know."""
+    known = person_of(case)
+    edition = tables.edition(TableKind.OPENING, date.max)
+    rows = tables.opening(known.system, known.value)
+    return HeldTables([(edition, [replace(row, system=_PERSONS) for row in rows])]) if edition else tables
+
+
 def channel_of(event: Happening, preferred: str) -> tuple[str, str]:
     """By which channel an event is sent, and why not by the preferred one.
 
@@ -95,7 +105,7 @@ def sent(
     clock = Clock()
     made, problems = house_of(case, rules)
     assert not problems, problems
-    house = House.of(made.rules, _with_feeds(made.site))
+    house = House.of(made.rules, _with_feeds(made.site), _by_number(made.tables, case))
     store = open_store(url, KeyRing.ephemeral("cases"), clock, create=True)
     payers = PayerClient(now=clock.now)
     letters = Letters(case)

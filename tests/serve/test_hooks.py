@@ -270,7 +270,7 @@ def test_behind_the_gate_a_hook_asks_for_its_own_secret_and_nothing_else_is_open
     class Gate:
         """A gate that knows no token."""
 
-        web = SimpleNamespace(token_url="", fhir_url="")
+        web = SimpleNamespace(token_url="", fhir_url="", openid=None, pages=False)
         clients = ()
 
         def grant(self, _token: str, _peer: str) -> Any:
