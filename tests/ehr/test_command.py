@@ -20,6 +20,8 @@ from adapters.settings import read_site, rules_of
 from tests.cli.conftest import SITE, Clinic
 from tests.ehr.conftest import NOON, Desk, patient
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 AT = ("--now", "2026-01-12T17:00:00+00:00")
 

@@ -35,6 +35,8 @@ from tests.pages.clinic import NOW, Clinic, clinic
 from tests.pages.visiting import NOBODYS, OURS, hidden
 from tests.serve.conftest import FAMILY, GIVEN, MRN, dft
 
+pytestmark = pytest.mark.slow
+
 HELD, EDIT = "documentation-missing", "units-exceeded"
 
 

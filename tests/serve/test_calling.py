@@ -13,6 +13,8 @@ from adapters.model.record import Due
 from adapters.pipeline import Exchange, sending
 from adapters.serve import calling
 
+pytestmark = pytest.mark.slow
+
 
 class Scripted:
     """A payer client that answers as told, and notes what it was asked."""

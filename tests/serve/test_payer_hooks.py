@@ -20,6 +20,8 @@ from adapters.serve.http import create_app
 from adapters.serve.server import serving
 from adapters.store import differences
 
+pytestmark = pytest.mark.slow
+
 SECRET = "a-secret-of-more-than-thirty-two-characters"
 TAKE_BACK = '[[rule]]\nverb = "take_back"\nseconds = 864000\nlines = "all"\n'
 

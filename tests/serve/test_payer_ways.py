@@ -16,6 +16,8 @@ from adapters.payers import PayerClient, published, write_new
 from adapters.pipeline import Exchange
 from adapters.serve.lanes import Lanes
 
+pytestmark = pytest.mark.slow
+
 
 def sent(program, put, message, base, **over):
     """The program with one claim, sent, under a profile with these terms."""

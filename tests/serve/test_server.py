@@ -24,6 +24,8 @@ from adapters.serve import logs, server
 from adapters.serve.http import create_app
 from adapters.serve.server import serve_all, serving
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def stream(monkeypatch):

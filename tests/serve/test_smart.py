@@ -34,6 +34,8 @@ from adapters.store import KeyRing
 from tests.contracts.authority import Authority
 from tests.smart.signing import Signer, mac, unsigned
 
+pytestmark = pytest.mark.slow
+
 BASE = "https://adapter.example:8443"
 FHIR = "application/fhir+json"
 JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

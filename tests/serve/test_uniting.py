@@ -20,6 +20,8 @@ from adapters.pipeline.deciding import receipt_of
 from adapters.pipeline.fold import fold
 from adapters.store import differences
 
+pytestmark = pytest.mark.slow
+
 A, B, C = "CNRY-1", "CNRY-2", "CNRY-3"
 SYSTEM = "urn:quietbay:mrn"
 

@@ -17,6 +17,8 @@ from adapters.errors import BadSetup
 from adapters.model.people import Identifier, PersonHint
 from adapters.store import KeyRing, Reach, SqlStore, backup, migration, open_store, restore
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., SqlStore]
 
 

@@ -19,6 +19,8 @@ from adapters.store import Share, SqlStore
 from adapters.store.lanes import threads as lane_threads
 from adapters.store.lanes.jobs import LaneJobs, Pace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(autouse=True)
 def brisk(store: SqlStore, monkeypatch: pytest.MonkeyPatch) -> None:

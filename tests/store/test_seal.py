@@ -21,6 +21,8 @@ from adapters.errors import BadSetup, StoreDown
 from adapters.model.people import Identifier, PersonHint
 from adapters.store import Damaged, KeyRing, Sealing, SqlStore, chain, open_store, seal
 
+pytestmark = pytest.mark.slow
+
 Open = Callable[..., SqlStore]
 
 
