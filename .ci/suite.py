@@ -30,10 +30,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = pathlib.Path(sys.executable).parent
 PACKAGES = ("adapters", "mappings", "fhir_server_stub")
 QUICK = "not slow and not system"
-HALF = tuple(
-    f"tests/{name}"
-    for name in ("properties", "store", "cases", "demo", "intake", "pipeline", "stub", "ehr", "pages", "browser")
-)
+HALF = tuple(f"tests/{name}" for name in ("properties", "store", "cases", "demo", "pipeline", "stub", "ehr", "browser"))
 """Of the tests, by the time they take: the second of two streams."""
 
 Part = tuple[str, Callable[[], bool]]
