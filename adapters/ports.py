@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, Protocol
 
 from adapters.model.journal import JournalEntry, JournalKind
@@ -38,6 +40,32 @@ class Receipt:
     body: bytes
     answer: bytes
     at: datetime
+
+    @classmethod
+    def of_ours(
+        cls,
+        kind: JournalKind,
+        channel: str,
+        said: Mapping[str, object],
+        at: datetime,
+        *,
+        actor: str,
+        control: str = "",
+        media: str = "json",
+    ) -> Receipt:
+        """An entry that the program writes itself: what it says as canonical JSON, named by the digest of these bytes.
+
+        Dates and instants are told as ISO 8601; TypeError for anything else that JSON does not know.
+        """
+        body = json.dumps(said, default=_iso, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+        digest = hashlib.sha256(body).hexdigest()
+        return cls(kind, channel, "", actor, media, control, digest, body, b"", at)
+
+
+def _iso(value: object) -> str:
+    if isinstance(value, date):  # a datetime is one too
+        return value.isoformat()
+    raise TypeError(type(value).__name__)
 
 
 @dataclass(frozen=True, slots=True)

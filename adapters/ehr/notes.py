@@ -6,7 +6,6 @@ until what it names is journalled, so a crash in between loses nothing.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
@@ -231,19 +230,7 @@ def _text(at: datetime | None) -> str:
 def _receipt(feed: str, control: str, said: dict[str, Any], last: JournalEntry | None, now: datetime) -> Receipt:
     # An entry is named by its bytes: with what it follows in them the same thing said again, or of another, is another.
     whole = {**said, "of": control, "before": "" if last is None else last.id}
-    body = json.dumps(whole, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=JournalKind.EHR,
-        channel=channel_of(feed),
-        sender="",
-        actor=f"feed:{feed}",
-        media="json",
-        control=control,
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=now,
-    )
+    return Receipt.of_ours(JournalKind.EHR, channel_of(feed), whole, now, actor=f"feed:{feed}", control=control)
 
 
 def restarted(mark: Mark, now: datetime) -> Mark:

@@ -6,7 +6,6 @@ a message: from then on they are in the record, and every derivation looks at th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import uuid
 from collections.abc import Iterator, Mapping
@@ -47,19 +46,7 @@ def receipt_of(decision: Decision) -> Receipt:
         "identifiers": [[one.system, one.value] for one in decision.person.identifiers],
         "says": [{"verb": one.verb.value, "words": [list(word) for word in one.words]} for one in decision.says],
     }
-    body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=JournalKind.DECISION,
-        channel=CHANNEL,
-        sender="",
-        actor=f"{PERSON}{decision.by}",
-        media="json",
-        control="",
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=decision.at,
-    )
+    return Receipt.of_ours(JournalKind.DECISION, CHANNEL, said, decision.at, actor=f"{PERSON}{decision.by}")
 
 
 def decision_of(entry: JournalEntry) -> Decision:

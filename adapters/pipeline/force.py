@@ -7,7 +7,6 @@ are written in one channel under fixed words, so that the last of each is found 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -100,19 +99,7 @@ def site_receipt_of(digest: str, at: datetime, before: str) -> Receipt:
 
 
 def _receipt(kind: JournalKind, actor: str, said: Mapping[str, object], at: datetime) -> Receipt:
-    body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=kind,
-        channel=CHANNEL,
-        sender="",
-        actor=actor,
-        media="json",
-        control=kind.value,
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=at,
-    )
+    return Receipt.of_ours(kind, CHANNEL, said, at, actor=actor, control=kind.value)
 
 
 def in_force(entry: JournalEntry | None) -> InForce:

@@ -7,7 +7,6 @@ silent, that it speaks again, what it left out. All work items of kind `feed-sil
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -193,19 +192,7 @@ def receipt_of(hearing: Hearing) -> Receipt:
             for gap in hearing.found
         ],
     }
-    body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=JournalKind.FEED,
-        channel=CHANNEL,
-        sender="",
-        actor="clock",
-        media="json",
-        control=hearing.feed,
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=hearing.at,
-    )
+    return Receipt.of_ours(JournalKind.FEED, CHANNEL, said, hearing.at, actor="clock", control=hearing.feed)
 
 
 def hearing_of(entry: JournalEntry) -> Hearing:

@@ -6,7 +6,6 @@ asked of a feed stands beside them, so that one is found whose line is not held 
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -132,22 +131,4 @@ def _named(slot: Slot) -> str:
 def _receipt(feed: str, control: str, said: Mapping[str, Any], last: JournalEntry | None, now: datetime) -> Receipt:
     # An entry is named by its bytes: with what it follows in them the same thing said again is another.
     whole = {**said, "of": control, "before": "" if last is None else last.id}
-    body = json.dumps(whole, default=_text, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=JournalKind.EHR,
-        channel=channel_of(feed),
-        sender="",
-        actor=f"feed:{feed}",
-        media="json",
-        control=control,
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=now,
-    )
-
-
-def _text(value: object) -> str:
-    if isinstance(value, date):  # a datetime is one too
-        return value.isoformat()
-    raise TypeError(type(value).__name__)
+    return Receipt.of_ours(JournalKind.EHR, channel_of(feed), whole, now, actor=f"feed:{feed}", control=control)

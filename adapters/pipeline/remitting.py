@@ -177,19 +177,8 @@ def letter_receipt(letter: Letter, entry: JournalEntry, now: datetime, actor: st
         "parked": letter.parked,
         "payment": None if letter.payment is None else asdict(letter.payment),
     }
-    body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str).encode()
-    return Receipt(
-        kind=JournalKind.ANSWER,
-        channel=f"letter:{entry.actor}",
-        sender="",
-        actor=actor or entry.actor,
-        media=LETTER,
-        control="",
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=now,
-    )
+    channel = f"letter:{entry.actor}"
+    return Receipt.of_ours(JournalKind.ANSWER, channel, said, now, actor=actor or entry.actor, media=LETTER)
 
 
 def letter_of(body: bytes) -> Letter:

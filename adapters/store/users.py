@@ -6,9 +6,7 @@ checked against, and no session's key. Names of users are setup, not PHI.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
@@ -201,23 +199,8 @@ class UserRows(Protocol):
     def _tell(self, connection: Connection, name: str, turn: str, by: str, at: datetime, **more: str) -> None:
         last = noting.last_noted(connection, CHANNEL, name, self._keys)
         said = {"user": name, "turn": turn, "by": by, "at": at.isoformat(), "after": last.id if last else "", **more}
-        noting.note(connection, _receipt(name, by, said, at), self._keys)
-
-
-def _receipt(name: str, by: str, said: Mapping[str, Any], at: datetime) -> Receipt:
-    body = json.dumps(said, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
-    return Receipt(
-        kind=JournalKind.USER,
-        channel=CHANNEL,
-        sender="",
-        actor=f"person:{by}",
-        media="json",
-        control=name,
-        digest=hashlib.sha256(body).hexdigest(),
-        body=body,
-        answer=b"",
-        at=at,
-    )
+        told = Receipt.of_ours(JournalKind.USER, CHANNEL, said, at, actor=f"person:{by}", control=name)
+        noting.note(connection, told, self._keys)
 
 
 def _place(name: str) -> str:
