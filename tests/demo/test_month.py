@@ -19,6 +19,7 @@ from adapters.demo.month_check import FOUND_BY, Verdict, reconciled, verdict
 from adapters.model.claim import ClaimState
 from adapters.model.reconciliation import Reconciliation, Standing
 from adapters.model.record import ChargeStatus
+from adapters.model.work import open_item
 from fhir_server_stub.month_faults import FEWEST, KINDS, Fault, FaultKind
 
 PAYERS = {"MCRB": "medicare-b", "NWHP": "northwind", "CSMH": "cascade"}
@@ -127,6 +128,24 @@ def test_what_no_fault_is_behind_is_named(played: Played, report: Reconciliation
     silent = tuple(fault for fault in played.month.faults if fault.kind != kind)
     told = verdict(replace(played, month=replace(played.month, faults=silent)), report)
     assert {one.name for one in told.invented} & FOUND_BY[kind]
+
+
+def test_work_about_what_has_no_difference_is_named(played: Played, report: Reconciliation) -> None:
+    """The item is about a claim and a charge that are as they should be, so no row tells of it."""
+    differing = {charge for row in report.rows if row.differences for charge in row.charges}
+    record, claim = next(
+        (record, on_file.claim)
+        for record in played.records
+        for on_file in record.claims
+        if not differing & {charge for line in on_file.claim.lines for charge in line.charges}
+    )
+    for about in (claim.id, claim.lines[0].charges[0]):
+        item = open_item(
+            "denial", "16", about, category="test", action="look", opened=played.month.ends, person=record.person
+        )
+        records = tuple(replace(one, work=(*one.work, item)) if one is record else one for one in played.records)
+        told = verdict(replace(played, records=records), report)
+        assert [one.name for one in told.invented] == ["work:denial"]
 
 
 def test_a_fault_of_another_day_is_not_found(played: Played, report: Reconciliation) -> None:
