@@ -152,7 +152,8 @@ def sightings(played: Played, report: Reconciliation) -> Iterator[Sighting]:
     yield from _parked(played)
     yield from _lost(played)
     for record in played.records:
-        rows = {about for row in report.rows if row.person == record.person for about in (*row.charges, *row.events)}
+        differing = [row for row in report.rows if row.person == record.person and row.differences]
+        rows = {about for row in differing for about in (*row.charges, *row.events)}
         claims = {c.claim.id for c in record.claims for line in c.claim.lines if {*line.charges} & rows}
         for item in record.work:
             if item.closed is None and item.id not in told and item.about not in rows | claims:
