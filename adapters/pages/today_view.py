@@ -53,8 +53,13 @@ class Wanted:
         )
 
     @property
+    def narrows(self) -> bool:
+        """Whether items are left out: an order alone leaves out none."""
+        return bool(self.kind or self.assigned or self.payer or self.due)
+
+    @property
     def query(self) -> dict[str, str]:
-        """The filters as words of an address, without the place in the list."""
+        """Filters and order as words of an address, without the place in the list."""
         said = {"kind": self.kind, "assigned": self.assigned, "payer": self.payer, "due": self.due}
         said["order"] = "" if self.order == "urgent" else self.order
         return {name: value for name, value in said.items() if value}
@@ -90,8 +95,7 @@ class TodayView:
 def today_view(items: Iterable[WorkListed], wanted: Wanted, today: date, limit: int = PAGE) -> TodayView:
     """The page that is asked for. `today` is the site's."""
     everything = tuple(items)
-    some = wanted.kind or wanted.assigned or wanted.payer or wanted.due
-    fitting = [one for one in everything if _fits(one, wanted, today)] if some else everything
+    fitting = [one for one in everything if _fits(one, wanted, today)] if wanted.narrows else everything
     key = _keys(wanted.order, today)
     keyed: Iterable[tuple[str, WorkListed]] = ((key(one.item), one) for one in fitting)
     if wanted.after:

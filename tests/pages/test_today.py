@@ -126,6 +126,8 @@ def test_the_list_says_what_waits_and_what_to_do(there: Clinic) -> None:
     assert "hold: documentation missing The record does not hold the documentation" in text
     assert text.index("$310.00") < text.index("$180.00", text.index("$310.00"))
     assert "Nothing fits these filters." in plain(there.client.get("/today?kind=denial").text)
+    assert "2 items by these filters" in plain(there.client.get("/today?kind=hold").text)
+    assert "2 items, $490.00" in plain(there.client.get("/today?order=money").text), "an order leaves nothing out"
 
 
 def test_the_list_as_a_file(there: Clinic) -> None:
@@ -196,7 +198,9 @@ def test_an_item_is_assigned_and_closed(there: Clinic) -> None:
     assert there.item(HELD).assigned == "lee"
     assert act(there, Role.BILLER, item, "assign", to="stranger").status_code == 409
     assert there.item(HELD).assigned == "lee"
+    assert "Next:" in there.client.get(f"/work/{item.id}").text
     assert act(there, Role.BILLER, item, "close").status_code == 303
+    assert "Next:" not in there.client.get(f"/work/{item.id}").text
     closed = there.store.work_item(item.id)
     assert closed is not None
     assert (closed.closed_by, closed.closed_why) == ("a.biller", "the exam is noted on paper")
