@@ -236,6 +236,10 @@ def test_a_code_of_the_day_after_is_of_the_visit_where_it_ran_over_midnight_or_t
     at = replace(at, site=replace(at.site, options={**at.site.options, "infusion.coded_next_day": "visit"}))
     found = due([DOSES[0], hours], at)
     assert (held(found), billed_of(found, "96415")) == ([], [(DAY, 2)])
+    pushed = dose("09:00", method="IVP")
+    assert [code for code, _, _ in held(due([pushed, coded("96409", day="2026-05-05")], place()))] == ["duplicate-suspected"]
+    found = due([pushed, coded("96409", day="2026-05-05")], at)
+    assert (held(found), billed_of(found, "96409")) == ([], [(DAY, 1)])
     until = report(
         "administration", f"{DAY}T21:00", end="2026-05-05T00:00", course="", route="IV", visit="V1", code="J9181",
         **{"class": "chemo"},

@@ -90,6 +90,11 @@ def test_an_account_that_stays_open_is_a_visit_for_each_stretch_of_activity() ->
     assert visits(weekly, place(infusion__visit_quiet_hours="off")) == {"p1/visit:V1": 2}
     assert visits(night, place()) == {"p1/visit:V1": 2}
     assert visits(night, place(infusion__visit_quiet_hours="12")) == {"p1/visit:V1": 1, "p1/visit:V1/on:2026-05-05": 1}
+    # Of one day it is one visit, whether another day follows under the number or not.
+    twice = [chemo(at("08:00"), at("09:00")), push(at("20:30"))]
+    assert visits(twice, place(infusion__visit_quiet_hours="6")) == {"p1/visit:V1": 2}
+    found = visits([*twice, push(at("10:00", "2026-05-06"))], place(infusion__visit_quiet_hours="6"))
+    assert found == {"p1/visit:V1": 2, "p1/visit:V1/on:2026-05-06": 1}
     at_home = [gave("pump-start", "10:00", drug_class="chemo"), gave("pump-disconnect", at("11:00", "2026-05-06"))]
     assert visits(at_home, place()) == {"p1/visit:V1": 2}
     assembly = assemble("p1", weekly, family_by(place()))
