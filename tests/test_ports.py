@@ -26,5 +26,5 @@ def test_what_is_said_is_canonical_json_and_names_the_entry() -> None:
 
 
 def test_what_json_does_not_know_is_refused() -> None:
-    with pytest.raises(TypeError, match="^set$"):
+    with pytest.raises(TypeError, match=r"^set$"):
         Receipt.of_ours(JournalKind.FEED, "feeds", {"found": {1}}, AT, actor="clock")

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from adapters.errors import Unbalanced
 from adapters.model.money import Cents
@@ -68,3 +71,46 @@ class Entry:
         """The entry that takes this one back: every amount negated, this entry named."""
         lines = tuple(EntryLine(x.account, -x.amount, x.claim, x.line) for x in self.lines)
         return Entry(id, at, cause, lines, reverses=self.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """What became of an amount. `billed` is what the payer was asked for; the others share it out (`open`: undecided)."""
+
+    billed: Cents = 0
+    paid: Cents = 0
+    contractual: Cents = 0
+    patient: Cents = 0
+    denied: Cents = 0
+    open: Cents = 0
+
+    def __add__(self, other: Money) -> Money:
+        return Money(
+            self.billed + other.billed,
+            self.paid + other.paid,
+            self.contractual + other.contractual,
+            self.patient + other.patient,
+            self.denied + other.denied,
+            self.open + other.open,
+        )
+
+
+_FIELDS: Final = {
+    Account.CHARGES: "billed",
+    Account.PAYER_PAYMENT: "paid",
+    Account.CONTRACTUAL: "contractual",
+    Account.PATIENT_RESPONSIBILITY: "patient",
+    Account.DENIED: "denied",
+    Account.RECEIVABLE: "open",
+}
+
+
+def moneys(entries: Iterable[Entry]) -> dict[tuple[str, int | None], Money]:
+    """What became of each claim line, by (claim, line); reversed entries cancel out. `billed` is told as a positive amount."""
+    sums: dict[tuple[str, int | None], dict[str, Cents]] = defaultdict(lambda: defaultdict(int))
+    for entry in entries:
+        for line in entry.lines:
+            name = _FIELDS.get(line.account)
+            if name is not None:
+                sums[line.claim, line.line][name] += -line.amount if name == "billed" else line.amount
+    return {key: Money(**fields) for key, fields in sums.items()}

@@ -237,7 +237,9 @@ def test_a_code_of_the_day_after_is_of_the_visit_where_it_ran_over_midnight_or_t
     found = due([DOSES[0], hours], at)
     assert (held(found), billed_of(found, "96415")) == ([], [(DAY, 2)])
     pushed = dose("09:00", method="IVP")
-    assert [code for code, _, _ in held(due([pushed, coded("96409", day="2026-05-05")], place()))] == ["duplicate-suspected"]
+    assert [code for code, _, _ in held(due([pushed, coded("96409", day="2026-05-05")], place()))] == [
+        "duplicate-suspected"
+    ]
     found = due([pushed, coded("96409", day="2026-05-05")], at)
     assert (held(found), billed_of(found, "96409")) == ([], [(DAY, 1)])
     until = report(
