@@ -62,7 +62,7 @@ def timed(calls: Mapping[str, Callable[[], object]], *, rounds: int = 7, seconds
     taken: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
-            with _no_collection():
+            with no_collection():
                 start = time.perf_counter()
                 for _ in range(times[name]):
                     call()
@@ -74,7 +74,7 @@ def on_processor(call: Callable[[], object], *, calls: int = 300) -> float:
     """Seconds of processor time for one call at best: what it takes where nobody else wants the core."""
     call()
     least = float("inf")
-    with _no_collection():
+    with no_collection():
         for _ in range(calls):
             start = time.process_time()
             call()
@@ -90,7 +90,7 @@ def _repetitions(call: Callable[[], object], seconds: float) -> int:
 
 
 @contextlib.contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without the cyclic garbage collector, as `timeit` does: whose garbage it meets is chance."""
     gc.collect()
     gc.disable()

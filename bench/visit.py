@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 
@@ -80,7 +81,8 @@ def main() -> None:
     assert len(episode.occurrences) == DOSES
 
     def bare() -> Outcomes:
-        return derive(episode, (), person_contexts(assembly, house), house.rules, house.prices)
+        # A copy of the visit, which remembers nothing that was asked of it before.
+        return derive(replace(episode), (), person_contexts(assembly, house), house.rules, house.prices)
 
     def whole() -> Outcomes:
         made = assemble("person", events, family)

@@ -5,10 +5,9 @@ Missing stop times go by the payer's option; a planned duration is no time (medi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from adapters.charges.infusion import HYDRATION, INFUSION, PUSH
@@ -28,8 +27,7 @@ _PER_HOUR: Final = frozenset({"ml/h", "ml/hr", "ml/hour"})
 _HOUR: Final = frozenset({"h", "hr", "hour"})
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(NamedTuple):
     """An administration in the words of the time engine, or held."""
 
     occurrence: Occurrence
@@ -70,6 +68,11 @@ def day_of(bench: Bench, occurrence: Occurrence, at: datetime) -> date:
     return at.astimezone(ZoneInfo(feed.zone if feed else bench.contexts.site.zone)).date()
 
 
+def facts_named(occurrence: Occurrence, *names: str) -> tuple[Fact, ...]:
+    """The first fact of each of these names that it has."""
+    return tuple(filter(None, map(occurrence.by_name.get, names)))
+
+
 def class_of(bench: Bench, occurrence: Occurrence) -> tuple[str, tuple[Fact, ...]]:
     """Class of the drug (chemo, hormonal, therapeutic, hydration) with what decided it; empty where nothing does."""
     if occurrence.kind == "hydration":
@@ -77,33 +80,35 @@ def class_of(bench: Bench, occurrence: Occurrence) -> tuple[str, tuple[Fact, ...
     context, code = bench.context(occurrence), occurrence.value("code")
     barred = "yes" if code and code in context.option("infusion.not_chemo").split() else ""
     decision = bench.decide("drug-class", context, {"said": occurrence.value("class"), "code": code, "barred": barred})
-    facts = tuple(fact for name in ("class", "code") if (fact := occurrence.fact(name)))
+    facts = facts_named(occurrence, "class", "code")
     return ("", facts) if isinstance(decision, Nothing) else (decision.values["class"], facts)
 
 
 def given(bench: Bench, occurrence: Occurrence, drug_class: str) -> Given:
     """The administration with its times, or held because they are missing or impossible."""
     form = HYDRATION if drug_class == "hydration" else INFUSION if occurrence.kind in TIMED else PUSH
-    wrong = {bench.said(part).get("times", "") for part in parts_of(occurrence)}
+    parts = parts_of(occurrence)
+    wrong = [times for part in parts if (times := bench.said(part).get("times"))]
     if "unmatched" in wrong:
         return Given(occurrence, form, (), "review-needed", UNMATCHED)
     if form == PUSH:
-        at = begun(occurrence)
+        at = parts[0].start
         return Given(occurrence, PUSH, ((at, at),))
-    if words := next((_WRONG[name] for name in sorted(wrong) if name in _WRONG), ""):
+    if wrong and (words := next((_WRONG[name] for name in sorted(wrong) if name in _WRONG), "")):
         return Given(occurrence, form, (), "invalid-time", words)
-    policy = bench.context(occurrence).option("infusion.missing_stop")
     spans: list[Span] = []
     assumed = False
-    for part in parts_of(occurrence):
+    for part in parts:
         end = part.end
-        if end is None and policy == "push" and form == INFUSION:
-            return Given(occurrence, PUSH, ((part.start, part.start),), assumed=True)
-        if end is None and policy == "compute-rate-volume":
-            end, assumed = _reckoned(part), True
         if end is None:
-            detail = "no stop time, and no charted rate and volume" if policy != "hold" else "no stop time"
-            return Given(occurrence, form, (), "missing-stop-time", detail)
+            policy = bench.context(occurrence).option("infusion.missing_stop")
+            if policy == "push" and form == INFUSION:
+                return Given(occurrence, PUSH, ((part.start, part.start),), assumed=True)
+            if policy == "compute-rate-volume":
+                end, assumed = _reckoned(part), True
+            if end is None:
+                detail = "no stop time, and no charted rate and volume" if policy != "hold" else "no stop time"
+                return Given(occurrence, form, (), "missing-stop-time", detail)
         if end <= part.start:
             return Given(occurrence, form, (), "invalid-time", "the stop is not after the start")
         spans.append((part.start, end))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.charges.lines import Bench, Billable
 from adapters.model.charge import Charge
@@ -18,8 +18,7 @@ from adapters.rules import Decision, Nothing
 FAMILY: Final = "administration"
 
 
-@dataclass(frozen=True, slots=True)
-class Portion:
+class Portion(NamedTuple):
     """One unit of a code on a day."""
 
     code: str
@@ -63,7 +62,10 @@ def keyed(one: Occurrence) -> Occurrence:
 
 def each_once(told: Sequence[tuple[Fact, ...]]) -> tuple[Fact, ...]:
     """The facts of all members of a line, each once."""
-    return told[0] if len(told) == 1 else tuple(dict.fromkeys(fact for facts in told for fact in facts))
+    if len(told) == 1:
+        return told[0]
+    # By all that a fact says: texts remember their hashes, a fact works out its own each time.
+    return tuple({(f.name, f.value, f.source.message, f.source.at): f for facts in told for f in facts}.values())
 
 
 def lines_of(bench: Bench, portions: Sequence[Portion]) -> list[tuple[Charge, str]]:
@@ -107,6 +109,8 @@ def distinct(
 ) -> list[tuple[Charge, str]]:
     """The lines, an injection beside a service that would include it with the modifier that says it was distinct (15)."""
     injected = {portion.code for portion in portions if portion.injected}
+    if not injected:
+        return list(lines)
     marked: list[tuple[Charge, str]] = []
     for charge, about in lines:
         context = bench.contexts.of(charge.start, _facility(bench, charge))

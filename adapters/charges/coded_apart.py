@@ -38,7 +38,7 @@ def _of_its_dates(bench: Bench, day: date) -> bool:
     for one in bench.episode.occurrences:
         if any(report.day == day for report in one.reports):
             return True
-        if one.happened and one.end is not None and one.day < day:
+        if one.happened and one.day < day:
             after = bench.context(one).option("infusion.coded_next_day") == "visit"
             if day <= _last_day(bench, one) or (after and day == one.day + _ONE_DAY):
                 return True

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Final
 
-from adapters.charges.lines import Bench, Billable
+from adapters.charges.lines import Bench
 from adapters.charges.order import PLANS, Unready, unready
 from adapters.charges.reviews import Review
 from adapters.charges.special import words_of
@@ -45,21 +45,7 @@ def delivery(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str,
             detail = decision.values.get("detail", "")
             bench.hold(decision.values["hold"], "delivery", session.key, why, about=session.primary.id, detail=detail)
             continue
-        service = Billable(
-            service="delivery",
-            key=session.key,
-            code=decision.values["code"],
-            units=1,
-            start=session.day,
-            end=session.day,
-            facts=facts,
-            ref=decision.ref,
-            about=session.primary,
-            place=context.facility,
-            diagnoses=bench.diagnoses(session),
-            rendering=session.value("by"),
-            overdue=decision.overdue,
-        )
+        service = bench.owed("delivery", session, decision, facts)
         lines = bench.lines(service)
         if decision.values.get("per") == "day":
             if (session.day, regime) in of_day:
@@ -98,7 +84,7 @@ def _assumed(session: Occurrence, name: str) -> Fact:
 
 def _motion_facts(session: Occurrence, used: Sequence[str]) -> tuple[Fact, ...]:
     names = ("motion.active", "motion.documented", "motion.method") if "motion" in used else ()
-    return tuple(fact for name in names if (fact := session.fact(name)))
+    return tuple([fact for name in names if (fact := session.by_name.get(name))])
 
 
 def _better(bench: Bench, decision: Decision, words: Mapping[str, str], context: Context) -> tuple[str, str] | None:
@@ -135,12 +121,13 @@ _REPEAT: Final = {"second-line-modifier-76": "76", "second-line-modifier-59": "5
 def _bill(bench: Bench, made: Sequence[tuple[Occurrence, list[Charge]]], reviews: Mapping[str, Review]) -> None:
     """Bill the lines of the sessions that are in order and complete; hold those of the others."""
     of_day: dict[tuple[date, str], list[Occurrence]] = defaultdict(list)
-    for session, _ in made:
+    several = len({session.day for session, _ in made}) < len(made)
+    for session, _ in made if several else ():
         of_day[session.day, session.value("regime")].append(session)
     plans = bench.episode.of(*PLANS)
     together: dict[tuple[date, str, str], list[tuple[Occurrence, Charge]]] = defaultdict(list)
     for session, lines in made:
-        about, same = session.primary.id, of_day[session.day, session.value("regime")]
+        about, same = session.primary.id, of_day[session.day, session.value("regime")] if several else ()
         waits = _unclear(bench, session) or unready(bench, session, plans, reviews)
         if refused := waits or (_too_close(bench, session, same) if len(same) > 1 else None):
             for line in lines:

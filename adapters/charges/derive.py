@@ -82,7 +82,10 @@ def _account(bench: Bench) -> None:
             why = Why(bench.ref("assembly", older.day), facts)
             bench.findings.append(Finding("charge-superseded", older.id, why, older.kind))
     for occurrence in bench.episode.occurrences:
-        _account_reports(bench, occurrence, rests)
+        source = occurrence.primary.source
+        # Most things are reported once, and something rests on the report.
+        if len(occurrence.reports) > 1 or not occurrence.happened or (source.message, source.at) not in rests:
+            _account_reports(bench, occurrence, rests)
 
 
 def _said(event: Event) -> tuple[object, ...]:
@@ -96,7 +99,7 @@ def _account_reports(bench: Bench, occurrence: Occurrence, rests: set[tuple[str,
         for report in occurrence.reports:
             bench.skip(report, reason)
         return
-    for later in occurrence.reports[1:] if len(occurrence.reports) > 1 else ():
+    for later in occurrence.reports[1:]:
         if _continues(later, occurrence.reports):
             bench.skip(later, "part-of-session")
             continue

@@ -48,11 +48,8 @@ class Vial:
     ndc: str
     volume: Decimal | None
     """Millilitres in one."""
-
-    @property
-    def held(self) -> Decimal:
-        """What all of them held, in the unit of `each`."""
-        return self.each.value * self.count
+    held: Amount
+    """What all of them held."""
 
 
 @lru_cache(maxsize=4096)
@@ -63,7 +60,8 @@ def vial(text: str) -> Vial | None:
     if each is None or each.value <= 0 or (ndc and not ndc_of(ndc)):
         return None
     millilitres = filled.value if filled is not None and filled.unit == "ml" else None
-    return Vial(int(count), each, kind == "single-dose", ndc_of(ndc), millilitres)
+    held = Amount(each.value * int(count), each.unit)
+    return Vial(int(count), each, kind == "single-dose", ndc_of(ndc), millilitres, held)
 
 
 def ndc_of(text: str) -> str:

@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Final
+from typing import Final, NamedTuple
 
 from adapters.charges.administered import UNMATCHED, parts_of
 from adapters.charges.administration_lines import derives, each_once, key_of, table_of
 from adapters.charges.doses import Amount, Vial, amount, as_billed, down, ndc_of, up, vial
 from adapters.charges.lines import Bench, Billable
 from adapters.model.charge import Finding
+from adapters.model.context import Context
 from adapters.model.episode import Occurrence
-from adapters.model.event import Event
 from adapters.model.why import Fact, RuleRef, Source, Why
 from adapters.rules import Decision, Nothing
 
@@ -33,10 +33,10 @@ _IN_WORDS: Final = _FACTS | {"drug.name", "route", "ndc"}
 _WITHOUT_CODE: Final = frozenset({"J3490", "J3590", "J9999", "C9399"})
 """Codes of drugs that have none of their own: the claim must name the drug in words (2.1)."""
 _THOUSANDTH: Final = Decimal("0.001")
+_NONE: Final = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
-class Share:
+class Share(NamedTuple):
     """Units of a drug from vials of one NDC."""
 
     units: int
@@ -46,8 +46,7 @@ class Share:
     """How much of the vials the units are, in the unit in which the payer wants the NDC told; None: not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Drug:
+class _Drug(NamedTuple):
     """One administration's drug line, before lines of one code and day are put together."""
 
     occurrence: Occurrence
@@ -60,21 +59,35 @@ class _Drug:
     """What was given in words, of a drug whose code does not say it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(NamedTuple):
     """Why the drug of an administration cannot be billed yet."""
 
     hold: str
     detail: str
 
 
+class _Terms(NamedTuple):
+    """What is wanted on a day at a place of drugs that were acquired in one way: the doses of a visit share it."""
+
+    wastage: Decision | Nothing
+    acquired: tuple[str, ...] | Refused
+    """The modifier of how they were acquired (2.4)."""
+    ndc_units: Mapping[str, str]
+    """By code, the unit in which the payer wants the quantity of the drug's NDC told."""
+
+
 def drugs(bench: Bench) -> None:
     """A line for each drug, modifiers and NDC of a day, or what keeps it back."""
     found: list[_Drug] = []
+    known: dict[tuple[int, str], _Terms] = {}
     for one in bench.episode.of(*GIVEN):
         if not one.value("code") or not derives(bench, one, FAMILY):
             continue
-        made = _drug(bench, one)
+        context, acquired = bench.context(one), one.value("acquired")
+        terms = known.get((id(context), acquired))
+        if terms is None:
+            terms = known[id(context), acquired] = _terms(bench, context, acquired)
+        made = _drug(bench, one, terms)
         if isinstance(made, Refused):
             ref = bench.ref("drug-units", one.day)
             why = Why(ref, _told(one))
@@ -85,16 +98,30 @@ def drugs(bench: Bench) -> None:
     _bill(bench, found)
 
 
+def _terms(bench: Bench, context: Context, acquired: str) -> _Terms:
+    wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
+    decision = bench.decide("drug-modifiers", context, {"about": "acquired", "acquired": acquired})
+    modifier: tuple[str, ...] | Refused
+    if isinstance(decision, Nothing):
+        modifier = Refused("option-missing", decision.detail)
+    else:
+        modifier = () if decision.values["modifier"] == "none" else (decision.values["modifier"],)
+    return _Terms(wastage, modifier, _ndc_units(context))
+
+
 def _over_limits(bench: Bench, found: Sequence[_Drug]) -> None:
     """Remark a dose that is by itself more than a date may have of its code: most likely it is wrong (2.6)."""
     given: dict[int, int] = {}
     for one in found:
         if not one.share.discarded:
             given[id(one.occurrence)] = given.get(id(one.occurrence), 0) + one.share.units
+    tables: dict[str, str] = {}
     for one in {id(one.occurrence): one for one in found}.values():
         dose, units = one.occurrence, given.get(id(one.occurrence), 0)
         code, entity = dose.value("code"), bench.place(dose).entities[0].id
-        limit = bench.rules.limit(code, dose.day, table_of(bench, entity))
+        if entity not in tables:
+            tables[entity] = table_of(bench, entity)
+        limit = bench.rules.limit(code, dose.day, tables[entity])
         if limit is not None and units > limit.units:
             most = Fact("unit limit of the date", str(limit.units), Source("rules", limit.ref.file))
             words = f"{code}: {units} units, the limit is {limit.units}"
@@ -108,29 +135,29 @@ def _told(one: Occurrence) -> tuple[Fact, ...]:
     return (*one.told, *[fact for part in parts_of(one) for fact in part.facts if fact.name in names])
 
 
-def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
-    context, code, parts = bench.context(one), one.value("code"), parts_of(one)
-    if any(bench.said(part).get("times") == "unmatched" for part in parts):
+def _drug(bench: Bench, one: Occurrence, terms: _Terms) -> list[_Drug] | Refused:
+    code = one.value("code")
+    parts = [bench.said(part) for part in parts_of(one)]
+    if "unmatched" in [part.get("times") for part in parts]:
         return Refused("review-needed", UNMATCHED)
     if code in _WITHOUT_CODE:
-        return _in_words(bench, one)
+        return _in_words(bench, one, terms)
     unit = billing_unit(bench, one)
     if isinstance(unit, Refused):
         return unit
     size, ref, overdue = unit
-    wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
+    wastage, plus = terms.wastage, terms.acquired
     if isinstance(wastage, Nothing):
         return Refused("option-missing", "drugs.wastage")
-    vials = _vials(parts)
-    shares = _shares([bench.said(part) for part in parts], vials, size, wastage, _ndc_unit(bench, one))
+    told = _told(one)
+    vials = _vials(told)
+    shares = _shares(parts, vials, size, wastage, terms.ndc_units.get(code, ""))
     if isinstance(shares, Refused):
         return shares
-    plus = _acquired(bench, one)
     if isinstance(plus, Refused):
         return plus
-    none_discarded = not any(share.discarded for share in shares)
-    jz = ("JZ",) if none_discarded and _single_dose(vials) and wastage.values["jz"] == "yes" else ()
-    told = _told(one)
+    discarded = any(share.discarded for share in shares)
+    jz = ("JZ",) if not discarded and _single_dose(vials) and wastage.values["jz"] == "yes" else ()
     return [
         _Drug(one, share, (*(("JW",) if share.discarded else jz), *plus), told, ref, overdue)
         for share in shares
@@ -138,16 +165,7 @@ def _drug(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
     ]
 
 
-def _acquired(bench: Bench, one: Occurrence) -> tuple[str, ...] | Refused:
-    """The modifier of how the drug was acquired (2.4)."""
-    words = {"about": "acquired", "acquired": one.value("acquired")}
-    decision = bench.decide("drug-modifiers", bench.context(one), words)
-    if isinstance(decision, Nothing):
-        return Refused("option-missing", decision.detail)
-    return () if decision.values["modifier"] == "none" else (decision.values["modifier"],)
-
-
-def _in_words(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
+def _in_words(bench: Bench, one: Occurrence, terms: _Terms) -> list[_Drug] | Refused:
     """A drug without a code of its own: one unit, and in words what was given, as the site or payer wants it (2.1)."""
     context = bench.context(one)
     if context.words.get("option.drugs.unclassified") != "one-unit":
@@ -161,32 +179,31 @@ def _in_words(bench: Bench, one: Occurrence) -> list[_Drug] | Refused:
     dose = sum(map(Decimal, said), Decimal(0))
     if dose <= 0:
         return Refused("documentation-missing", "the dose of a drug without a code of its own")
-    vials = _vials(parts)
+    told = _told(one)
+    vials = _vials(told)
     if None in vials:
         return Refused("review-needed", "a vial whose strength or NDC cannot be read")
     ndcs = dict.fromkeys(ndc for v in vials if v is not None and (ndc := v.ndc))
     if len(ndcs) > 1:
         return Refused("review-needed", "a drug without a code of its own from vials of several NDCs")
     ndc = next(iter(ndcs), "") or ndc_of(one.value("ndc"))
-    wastage = bench.decide("drug-modifiers", context, {"about": "wastage"})
+    wastage, plus = terms.wastage, terms.acquired
     if isinstance(wastage, Nothing):
         return Refused("option-missing", "drugs.wastage")
-    plus = _acquired(bench, one)
     if isinstance(plus, Refused):
         return plus
     # One unit is all that was opened, so nothing of it is discarded by the unit (2.2 W5).
     jz = ("JZ",) if _single_dose(vials) and wastage.values["jz"] == "yes" else ()
     narrative = " ".join(filter(None, (name, f"{dose.normalize():f}", units.pop(), one.value("route"), ndc)))
-    return [_Drug(one, Share(1, False, ndc), (*jz, *plus), _told(one), wastage.ref, False, narrative)]
+    return [_Drug(one, Share(1, False, ndc), (*jz, *plus), told, wastage.ref, False, narrative)]
 
 
 def billing_unit(bench: Bench, one: Occurrence) -> tuple[Amount, RuleRef, bool] | Refused:
     """What one unit of the code is: as the site says, else as its descriptor was read."""
     context, code = bench.context(one), one.value("code")
-    ref = bench.ref("drug-units", one.day)
     for said in context.words.get("option.drugs.units", "").split():
         if (parts := _UNIT.fullmatch(said)) and parts[1] == code and (size := amount(parts[2], parts[3])):
-            return size, ref, False
+            return size, bench.ref("drug-units", one.day), False
     decision = bench.decide("drug-units", context, {"code": code})
     if isinstance(decision, Nothing):
         return Refused("review-needed", f"what one billing unit of {code} is, is not known: option drugs.units")
@@ -199,8 +216,8 @@ def billing_unit(bench: Bench, one: Occurrence) -> tuple[Amount, RuleRef, bool] 
 # ---------------------------------------------------------------- what was given and what was discarded, section 2.2
 
 
-def _vials(parts: Sequence[Event]) -> list[Vial | None]:
-    return [vial(fact.value) for part in parts for fact in part.facts if fact.name == "vial"]
+def _vials(told: Sequence[Fact]) -> list[Vial | None]:
+    return [vial(fact.value) for fact in told if fact.name == "vial"]
 
 
 def _single_dose(vials: Sequence[Vial | None]) -> bool:
@@ -215,50 +232,49 @@ def _shares(
     vials = [one for one in opened if one is not None]
     if len(vials) != len(opened):
         return Refused("review-needed", "a vial whose strength or NDC cannot be read")
-    doses = [_in(part.get("dose", ""), part.get("dose.unit", ""), size, vials) for part in parts]
-    given = [dose for dose in doses if dose is not None]
-    if len(given) != len(doses) or sum(given) <= 0:
+    dose = _summed([amount(part.get("dose", ""), part.get("dose.unit", "")) for part in parts], size, vials)
+    if dose is None or dose <= 0:
         return Refused("documentation-missing", "the dose given, in a unit that the drug's code can be reckoned from")
-    dose = sum(given, Decimal(0))
-    wasted = [_in(p["waste"], p.get("waste.unit", ""), size, vials) for p in parts if p.get("waste")]
-    discarded = [one for one in wasted if one is not None]
-    if len(discarded) != len(wasted):
+    wasted = [amount(part["waste"], part.get("waste.unit", "")) for part in parts if part.get("waste")]
+    discarded = _summed(wasted, size, vials)
+    if discarded is None:
         return Refused("documentation-missing", "the discarded amount, in a unit that can be reckoned from")
     units = up(dose / size.value)
     if not vials:
-        return _without_vials(dose, discarded, units, size, wastage)
+        if not wasted and _asked(wastage):
+            return Refused("documentation-missing", "the discarded amount, or that nothing was")
+        more = down((dose + discarded) / size.value) - units
+        return [Share(units, False), *([Share(more, True)] if more > 0 else [])]
     kinds = {one.single_dose for one in vials}
-    if kinds == {True, False}:
+    if len(kinds) > 1:
         return Refused("review-needed", "single-dose and multi-dose vials for one dose")
-    held = [_in(str(one.held), one.each.unit, size, vials) for one in vials]
-    contents = [one for one in held if one is not None]
-    if len(contents) != len(held):
+    contents = [content for one in vials if (content := as_billed(one.held, size.unit, vials)) is not None]
+    if len(contents) != len(vials):
         return Refused("review-needed", "vials in another unit than the drug's code")
     if False in kinds:
         return _by_vial(vials, contents, units, units, size, ndc_unit)
-    total = sum(contents, Decimal(0))
-    if dose > total or (discarded and dose + sum(discarded) != total):
+    total = sum(contents, _NONE)
+    if dose > total or (wasted and dose + discarded != total):
         return Refused("documentation-missing", "given and discarded are not what the opened vials held")
-    if not discarded and dose < total and "yes" in (wastage.values["jw"], wastage.values["jz"]):
+    if not wasted and dose < total and _asked(wastage):
         return Refused("documentation-missing", "the discarded amount of the opened vials")
     return _by_vial(vials, contents, units, max(units, down(total / size.value)), size, ndc_unit)
 
 
-def _without_vials(
-    dose: Decimal, discarded: Sequence[Decimal], units: int, size: Amount, wastage: Decision
-) -> list[Share] | Refused:
-    """The units where no vial is named: the discarded amount must be said where a payer asks (W11)."""
-    if not discarded and "yes" in (wastage.values["jw"], wastage.values["jz"]):
-        return Refused("documentation-missing", "the discarded amount, or that nothing was")
-    opened = down((dose + sum(discarded, Decimal(0))) / size.value)
-    more = max(0, opened - units)
-    return [Share(units, False), *([Share(more, True)] if more else [])]
+def _asked(wastage: Decision) -> bool:
+    """Whether the payer wants it said what was discarded, or that nothing was (W11)."""
+    return "yes" in (wastage.values["jw"], wastage.values["jz"])
 
 
-def _in(value: str, unit: str, size: Amount, vials: Sequence[Vial]) -> Decimal | None:
-    """A quantity in the base unit of the billing unit."""
-    quantity = amount(value, unit)
-    return None if quantity is None else as_billed(quantity, size.unit, vials)
+def _summed(quantities: Sequence[Amount | None], size: Amount, vials: Sequence[Vial]) -> Decimal | None:
+    """All of them in the base unit of the billing unit; None where one of them cannot be told in it."""
+    total = _NONE
+    for one in quantities:
+        value = None if one is None else as_billed(one, size.unit, vials)
+        if value is None:
+            return None
+        total += value
+    return total
 
 
 def _by_vial(
@@ -266,23 +282,12 @@ def _by_vial(
 ) -> list[Share]:
     """The units by NDC, the fullest vials first: first what was given, then what is left of the opened ones.
 
-    `opened` are the units of all vials together; the fraction that no vial fills falls to the last one that was needed.
+    `opened` are the units of all vials together, `units` at least.
     """
-    order = sorted(range(len(vials)), key=lambda i: (-vials[i].each.value, vials[i].ndc, i))
-    room: dict[str, int] = {}
-    measure: dict[str, Decimal | None] = {}
-    filled, before = Decimal(0), 0
-    for i in order:
-        ndc = vials[i].ndc
-        filled += contents[i]
-        upto = min(max(opened, units), down(filled / size.value))
-        room[ndc] = room.get(ndc, 0) + upto - before
-        before = upto
-        one = _measured(vials[i], ndc_unit)
-        known = measure.get(ndc, Decimal(0))
-        measure[ndc] = None if one is None or known is None else known + one
-    last = vials[order[-1]].ndc
-    room[last] += max(opened, units) - before
+    if len(vials) == 1:
+        room, measure = {vials[0].ndc: opened}, {vials[0].ndc: _measured(vials[0], ndc_unit)}
+    else:
+        room, measure = _rooms(vials, contents, opened, size, ndc_unit)
     shares: list[Share] = []
     left = units
     for ndc, most in room.items():
@@ -291,11 +296,33 @@ def _by_vial(
         for count, discarded in ((used, False), (most - used, True)):
             if count and not (discarded and opened <= units):
                 whole = measure[ndc]
-                part = (
-                    None if whole is None or not most else (whole * count / most).quantize(_THOUSANDTH, ROUND_HALF_UP)
-                )
+                part = None if whole is None else (whole * count / most).quantize(_THOUSANDTH, ROUND_HALF_UP)
                 shares.append(Share(count, discarded, ndc, part))
     return shares
+
+
+def _rooms(
+    vials: Sequence[Vial], contents: Sequence[Decimal], opened: int, size: Amount, ndc_unit: str
+) -> tuple[dict[str, int], dict[str, Decimal | None]]:
+    """By NDC, the fullest vials first: how many of the opened units its vials are, and what they measure.
+
+    The fraction that no vial fills falls to the last one that was needed.
+    """
+    order = sorted(range(len(vials)), key=lambda i: (-vials[i].each.value, vials[i].ndc, i))
+    room: dict[str, int] = {}
+    measure: dict[str, Decimal | None] = {}
+    filled, before = _NONE, 0
+    for i in order:
+        ndc = vials[i].ndc
+        filled += contents[i]
+        upto = min(opened, down(filled / size.value))
+        room[ndc] = room.get(ndc, 0) + upto - before
+        before = upto
+        one = _measured(vials[i], ndc_unit)
+        known = measure.get(ndc, _NONE)
+        measure[ndc] = None if one is None or known is None else known + one
+    room[vials[order[-1]].ndc] += opened - before
+    return room, measure
 
 
 def _measured(one: Vial, ndc_unit: str) -> Decimal | None:
@@ -305,16 +332,15 @@ def _measured(one: Vial, ndc_unit: str) -> Decimal | None:
     if ndc_unit == "UN":
         return Decimal(one.count)
     if ndc_unit == "F2":
-        return one.held if one.each.unit == "units" else None
-    if ndc_unit in ("ME", "GR") and one.each.unit == "mg":
-        return one.held / (1000 if ndc_unit == "GR" else 1)
+        return one.held.value if one.held.unit == "units" else None
+    if ndc_unit in ("ME", "GR") and one.held.unit == "mg":
+        return one.held.value / (1000 if ndc_unit == "GR" else 1)
     return None
 
 
-def _ndc_unit(bench: Bench, one: Occurrence) -> str:
-    """The unit in which the payer wants the quantity of the drug's NDC told; empty where nobody has said it."""
-    told = dict(pair.split(":") for pair in bench.context(one).words.get("option.drugs.ndc_units", "").split())
-    return told.get(one.value("code"), "")
+def _ndc_units(context: Context) -> dict[str, str]:
+    """By code, the unit in which the payer wants the quantity of the drug's NDC told, of which somebody has said it."""
+    return dict(pair.split(":") for pair in context.words.get("option.drugs.ndc_units", "").split())
 
 
 # ---------------------------------------------------------------- lines
@@ -330,25 +356,26 @@ def _bill(bench: Bench, found: Sequence[_Drug]) -> None:
     for (code, modifiers, ndc, day, _, narrative), members in groups.items():
         first = members[0].occurrence
         quantity = _sum([one.share.quantity for one in members]) if ndc else None
+        # By position, in the order of its fields: a visit makes dozens, and names take twice as long.
         service = Billable(
-            service=FAMILY,
-            key="/".join((day.isoformat(), code, *modifiers, *filter(None, (ndc, narrative)))),
-            code=code,
-            units=sum(one.share.units for one in members),
-            start=day,
-            end=day,
-            facts=each_once([one.facts for one in members]),
-            ref=members[0].ref,
-            about=first.primary,
-            place=bench.place(first),
-            diagnoses=bench.diagnoses(first),
-            rendering=first.value("by"),
-            modifiers=modifiers,
-            overdue=members[0].overdue,
-            ndc=ndc,
-            ndc_quantity=quantity,
-            ndc_unit="" if quantity is None else _ndc_unit(bench, first),
+            FAMILY,
+            "/".join((day.isoformat(), code, *modifiers, *filter(None, (ndc, narrative)))),
+            code,
+            sum(one.share.units for one in members),
+            day,
+            day,
+            each_once([one.facts for one in members]),
+            members[0].ref,
+            first.primary,
+            bench.place(first),
+            bench.diagnoses(first),
+            first.value("by"),
+            modifiers,
+            members[0].overdue,
         )
+        if quantity is not None:
+            service.ndc_quantity, service.ndc_unit = quantity, _ndc_units(bench.context(first)).get(code, "")
+        service.ndc = ndc
         before = len(bench.holds)
         lines = bench.lines(service)
         if not lines and len(bench.holds) == before:

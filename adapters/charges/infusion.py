@@ -10,17 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
-from adapters.charges.minutes import Span, after, common, further_hours, minutes, union, without
+from adapters.charges.minutes import Span, after, further_hours, minutes, union, without
 
 INFUSION: Final = "infusion"
 PUSH: Final = "push"
 HYDRATION: Final = "hydration"
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
+class Run(NamedTuple):
     """One administration: a drug that ran in, was pushed, or fluids."""
 
     key: str
@@ -61,8 +60,7 @@ class Terms:
     """Whether a push of the same drug may count again at all (a facility)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """What one run comes to."""
 
     run: Run
@@ -152,7 +150,8 @@ def _infusion(visit: _Visit, run: Run, initial: Run | None) -> None:
     if run is initial:
         visit.timed(run, INFUSION, spans, "initial")
         return
-    together = minutes(common(spans, visit.counted))
+    own = without(spans, visit.counted)
+    together = 0 if own == spans else minutes(without(spans, own))
     if together and terms.overlap is None:
         visit.found.append(Served(run, INFUSION, "", problem="option:infusion.concurrent_min_overlap"))
     elif terms.overlap is not None and together and together >= terms.overlap:
@@ -161,13 +160,11 @@ def _infusion(visit: _Visit, run: Run, initial: Run | None) -> None:
             return
         visit.beside = visit.beside or not run.chemo
         visit.found.append(Served(run, INFUSION, "concurrent", (run.start,)))
+    elif minutes(own) <= terms.push_max:
+        problem = "too short beside another infusion to be concurrent, and too short after it"
+        visit.found.append(Served(run, INFUSION, "", problem=problem))
     else:
-        own = without(spans, visit.counted)
-        if minutes(own) <= terms.push_max:
-            problem = "too short beside another infusion to be concurrent, and too short after it"
-            visit.found.append(Served(run, INFUSION, "", problem=problem))
-        else:
-            visit.timed(run, INFUSION, own, "sequential")
+        visit.timed(run, INFUSION, own, "sequential")
 
 
 def _pushes(visit: _Visit, pushes: Sequence[Run], initial: Run | None) -> None:

@@ -7,10 +7,9 @@ initial in infusion-order.toml (medical-oncology-and-revenue-cycle.md 1).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
-from adapters.charges.administered import Given, begun, class_of, day_of, given, parts_of
+from adapters.charges.administered import Given, begun, class_of, day_of, facts_named, given, parts_of
 from adapters.charges.administration_lines import FAMILY, Portion, decided, derives, distinct, key_of, lines_of
 from adapters.charges.doses_told import NO_NEEDLE
 from adapters.charges.infusion import HYDRATION, INFUSION, PUSH, Run, Served, Terms, arrange
@@ -27,10 +26,11 @@ INTRAVENOUS: Final = ("infusion", "push", "hydration")
 _INTO_A_VEIN: Final = frozenset({"", "iv", "intravenous"})
 """Routes of the scheme of initial services; arteries, cavities and the spine have codes that no rule here knows."""
 _LAST: Final = 99
+_OF_THE_SITE: Final = ("site", "second_site_reason", "primary_reason")
+"""What else a line of minutes rests on: where it went in, and what the visit was for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reckoned:
+class Reckoned(NamedTuple):
     """A service of an access site with the units that are billed for it: none where it is held or owes nothing."""
 
     service: Served
@@ -40,8 +40,7 @@ class Reckoned:
     """Whether an administration that waits could change it: then it waits too."""
 
 
-@dataclass(frozen=True, slots=True)
-class AccessSite:
+class AccessSite(NamedTuple):
     """What went in at one access site: its services, and what waits and is none yet."""
 
     name: str
@@ -149,31 +148,31 @@ def _group(bench: Bench, ones: Sequence[Occurrence], separate: bool) -> AccessSi
             bench.hold("review-needed", FAMILY, key_of(one), why, about=one.primary.id, detail=detail)
             continue
         drug_class, facts = class_of(bench, one)
-        told = (*one.told, *facts)
+        key, reason = key_of(one), one.flag("primary_reason") is True
         if not drug_class:
-            why = Why(bench.ref("drug-class", one.day), told)
+            why = Why(bench.ref("drug-class", one.day), (*one.told, *facts))
             detail = "nothing says whether the drug is chemo"
-            bench.hold("review-needed", FAMILY, key_of(one), why, about=one.primary.id, detail=detail)
-            held.append((Given(one, INFUSION, ()), 1, one.flag("primary_reason") is True))
+            bench.hold("review-needed", FAMILY, key, why, about=one.primary.id, detail=detail)
+            held.append((Given(one, INFUSION, ()), 1, reason))
             continue
-        what = given(bench, one, drug_class)
-        rank = _rank(bench, one, drug_class, what.form, ranks)
+        context, what = bench.context(one), given(bench, one, drug_class)
+        rank = _rank(bench, context, drug_class, what.form, ranks)
         if what.hold:
             why = Why(bench.ref("infusion", one.day), bench.looked_at(one, ("volume", "rate", "planned_minutes")))
-            bench.hold(what.hold, FAMILY, key_of(one), why, about=one.primary.id, detail=what.detail)
-            held.append((what, rank, one.flag("primary_reason") is True))
+            bench.hold(what.hold, FAMILY, key, why, about=one.primary.id, detail=what.detail)
+            held.append((what, rank, reason))
             continue
-        known[key_of(one)] = (what, drug_class, facts)
+        known[key] = (what, drug_class, facts)
         runs.append(
             Run(
-                key=key_of(one),
+                key=key,
                 form=what.form,
                 drug=(one.value("code") or one.value("drug.name") or one.value("drug")).casefold(),
                 chemo=drug_class == "chemo",
                 spans=what.spans,
                 rank=rank,
-                push_rank=rank if what.form == PUSH else _rank(bench, one, drug_class, PUSH, ranks),
-                reason=one.flag("primary_reason") is True,
+                push_rank=rank if what.form == PUSH else _rank(bench, context, drug_class, PUSH, ranks),
+                reason=reason,
             )
         )
     found: list[Reckoned] = []
@@ -204,9 +203,8 @@ def _unsure(services: Sequence[Served], held: Sequence[tuple[Given, int, bool]],
     return frozenset(found)
 
 
-def _rank(bench: Bench, one: Occurrence, drug_class: str, form: str, ranks: dict[tuple[int, str, str], int]) -> int:
-    """Its rank among what may be initial; `ranks` are those that were asked before on the same terms."""
-    context = bench.context(one)
+def _rank(bench: Bench, context: Context, drug_class: str, form: str, ranks: dict[tuple[int, str, str], int]) -> int:
+    """The rank of such a run among what may be initial; `ranks` are those that were asked before on the same terms."""
     key = (id(context), drug_class, form)
     if key not in ranks:
         words = {"about": "rank", "class": drug_class, "form": form}
@@ -235,14 +233,14 @@ def _portions(
     bench: Bench, service: Served, one: Occurrence, drug_class: str, facts: tuple[Fact, ...], separate: bool
 ) -> list[Portion]:
     """The units of a service, or its hold, or the note that it owes nothing."""
-    ref = bench.ref("infusion", one.day)
     if service.idle:
         bench.idle[one.primary.id] = service.idle
         return []
     if service.problem:
         option = service.problem.removeprefix("option:")
         code = "option-missing" if option != service.problem else "review-needed"
-        bench.hold(code, FAMILY, key_of(one), Why(ref, (*one.told, *facts)), about=one.primary.id, detail=option)
+        why = Why(bench.ref("infusion", one.day), (*one.told, *facts))
+        bench.hold(code, FAMILY, key_of(one), why, about=one.primary.id, detail=option)
         return []
     words = {"class": drug_class, "form": service.form, "role": service.role}
     decision = decided(bench, one, words, facts)
@@ -252,20 +250,18 @@ def _portions(
     modifiers = (
         (bench.context(one).option("infusion.distinct_modifier"),) if first or _later(bench, service, one) else ()
     )
-    extra = [fact for name in ("site", "second_site_reason", "primary_reason") if (fact := one.fact(name))]
-    told = (*one.told, *facts, *extra, *_times(one))
-    return [
-        Portion(decision.values["code"], modifiers, day_of(bench, one, at), one, told, decision) for at in service.units
-    ]
+    told = (*one.told, *facts, *facts_named(one, *_OF_THE_SITE), *_times(one))
+    code = decision.values["code"]
+    return [Portion(code, modifiers, day_of(bench, one, at), one, told, decision) for at in service.units]
 
 
-def _times(one: Occurrence) -> tuple[Fact, ...]:
+def _times(one: Occurrence) -> list[Fact]:
     """The times that were reckoned with, as facts of the line."""
-    return tuple(
+    return [
         Fact("ran", f"{part.start.isoformat()}/{part.end.isoformat()}", part.source)
         for part in parts_of(one)
         if part.end is not None
-    )
+    ]
 
 
 def _later(bench: Bench, service: Served, one: Occurrence) -> bool:

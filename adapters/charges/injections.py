@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from adapters.charges.administered import begun, class_of
+from adapters.charges.administered import begun, class_of, facts_named
 from adapters.charges.administration_lines import FAMILY, Portion, decided, derives, key_of
 from adapters.charges.lines import Bench
 from adapters.model.episode import Occurrence
@@ -22,9 +22,8 @@ def injections(bench: Bench) -> list[Portion]:
         if not derives(bench, one, FAMILY):
             continue
         drug_class, facts = class_of(bench, one)
-        route = one.fact("route")
         words = {"class": drug_class, "form": "injection", "route": one.value("route").casefold()}
-        told = (*facts, *((route,) if route else ()))
+        told = (*facts, *facts_named(one, "route"))
         if decision := decided(bench, one, words, told):
             found.append(
                 Portion(decision.values["code"], (), one.day, one, (*one.told, *told), decision, injected=True)
@@ -42,7 +41,7 @@ def pumps(bench: Bench) -> list[Portion]:
         drug_class, facts = class_of(bench, one)
         words = {"class": drug_class, "form": "pump-start", **_pump_words(one)}
         if decision := decided(bench, one, words, facts):
-            pump = tuple(fact for name in _PUMP_FACTS if (fact := one.fact(name)))
+            pump = facts_named(one, *_PUMP_FACTS)
             found.append(Portion(decision.values["code"], (), one.day, one, (*one.told, *facts, *pump), decision))
             all_in_one = all_in_one or "includes" in decision.values
     for one in bench.episode.of("pump-refill", "pump-disconnect", "port-flush"):

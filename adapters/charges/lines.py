@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date
 from decimal import Decimal
 from typing import Final
 
+from adapters.charges.portions import Portion, portions
 from adapters.charges.prices import PriceList, fee, revenue_of
-from adapters.model.charge import Charge, Component, Finding, Hold, Outcomes, Skip, Slot
+from adapters.model.charge import Charge, Finding, Hold, Outcomes, Skip, Slot
 from adapters.model.context import Context, Contexts
 from adapters.model.episode import Episode, Occurrence, visit_number
 from adapters.model.event import Event
 from adapters.model.site import Facility
 from adapters.model.tables import TableKind
 from adapters.model.why import Fact, RuleRef, Source, Why
-from adapters.rules import Attributes, Decision, DecisionBody, Nothing, Ruleset, Version
+from adapters.rules import Attributes, Decision, Nothing, Ruleset
 
-_ONE_DAY: Final = timedelta(days=1)
 _NO_DRUG: Final = ("", None, "")
+_REGISTERED: Final = frozenset({"ordered_by", "visit", "series"})
 UNDECIDED = "-"
 """The part of a slot whose entities cannot be told, because the service has no code."""
 
@@ -53,19 +54,6 @@ class Billable:
     """Of a drug: its lines bear what a `Charge` calls so; a part that its entity may not report does not."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Portion:
-    """The part of a code that one entity reports at its place, or may not report."""
-
-    entity: str
-    component: Component
-    part: str
-    modifiers: tuple[str, ...]
-    hold: str
-    ref: RuleRef
-    facts: tuple[Fact, ...]
-
-
 @dataclass(slots=True)
 class Bench:
     """What one derivation works with: the episode, what holds on each day, the rules, and the outcomes so far."""
@@ -90,13 +78,9 @@ class Bench:
     _diagnoses: dict[int, tuple[str, ...]] = field(default_factory=dict)
     _said: dict[tuple[str, str, str], Fact] = field(default_factory=dict)
     """Facts of what holds on a day, by name, value and where it stands: the sessions of a course share them."""
-    _decided: dict[tuple[object, ...], tuple[Mapping[str, str], Decision | Nothing]] = field(default_factory=dict)
-    """Answers of rules, each with what held on the day, which keeps the identity in its key its own."""
     _unreviewed: set[tuple[Slot, str]] = field(default_factory=set)
-    _portions: dict[tuple[object, ...], tuple[Mapping[str, str], tuple[_Portion, ...]]] = field(default_factory=dict)
+    _portions: dict[tuple[object, ...], tuple[Mapping[str, str], tuple[Portion, ...]]] = field(default_factory=dict)
     """The parts of services, each with what held on the day, which keeps the identity in its key its own."""
-    _versions: dict[str, tuple[date, date, Version | None]] = field(default_factory=dict)
-    """By rule, a version and the first and last day on which it is in force."""
     _reports: dict[int, tuple[Event, Mapping[str, str]]] = field(default_factory=dict)
     """By the identity of a report, which it keeps: what it says, the first of each name."""
     _registered: dict[int, tuple[Event, tuple[str, str, str]]] = field(default_factory=dict)
@@ -169,33 +153,8 @@ class Bench:
         return known
 
     def decide(self, rule: str, context: Context, words: Mapping[str, str]) -> Decision | Nothing:
-        """Ask a rule table, with what holds on the day added to the occurrence's own facts.
-
-        Remembered by all that the table looks at: the sessions of a course ask the same day by day.
-        """
-        day, of_day = context.day, context.words
-        version = self._in_force(rule, day)
-        body = version.body if version is not None else None
-        if version is None or not isinstance(body, DecisionBody):
-            return self.rules.decide(rule, day, {**of_day, **words})
-        overdue = version.review_by is not None and day >= version.review_by
-        key = (id(body), overdue, id(of_day), *map(words.get, body.asks))
-        known = self._decided.get(key)
-        if known is None:
-            known = self._decided[key] = (of_day, body.decide(day, {**of_day, **words}))
-        return known[1]
-
-    def _in_force(self, rule: str, day: date) -> Version | None:
-        """The version of a rule in force on the day. Of each rule the last one found is remembered with its days."""
-        known = self._versions.get(rule)
-        if known is None or not known[0] <= day <= known[1]:
-            version = self.rules.version(rule, day)
-            last = day
-            if version is not None:
-                begun = [later.since for later in self.rules.rule(rule).versions if later.since > day]
-                last = min(begun) - _ONE_DAY if begun else date.max
-            known = self._versions[rule] = (version.since if version else day, last, version)
-        return known[2]
+        """Ask a rule table, with what holds on the day added to the occurrence's own facts."""
+        return self.rules.ask(rule, context.day, context.words, words)
 
     def price(
         self, code: str, modifiers: Sequence[str], entity: str, day: date, place: Facility
@@ -237,7 +196,7 @@ class Bench:
         hold = Hold(slot, code, spec.release, would, why, instead_of, about, detail or spec.words)
         self.holds.append(hold)
         if would is not None and why.rule.id in self.rules.by_id:
-            version = self._in_force(why.rule.id, would.start)
+            version = self.rules.version(why.rule.id, would.start)
             if version is not None and version.overdue(would.start):
                 self.unreviewed(why, about, would.slot)
         return hold
@@ -269,6 +228,28 @@ class Bench:
         ref = decision.ref if isinstance(decision, Decision) else self.ref("assembly", event.day)
         return Why(ref, (Fact("event", f"{event.kind} on {event.day.isoformat()}", event.source),))
 
+    def owed(self, service: str, occurrence: Occurrence, decision: Decision, facts: tuple[Fact, ...]) -> Billable:
+        """What a decision that gives a code says of an occurrence: once, on its day, at its place, by who performed it."""
+        values = decision.values
+        # By position, like the charges below.
+        return Billable(
+            service,
+            occurrence.key,
+            values["code"],
+            1,
+            occurrence.day,
+            occurrence.day,
+            facts,
+            decision.ref,
+            occurrence.primary,
+            self.context(occurrence).facility,
+            self.diagnoses(occurrence),
+            occurrence.value("by"),
+            (),
+            decision.overdue,
+            values.get("tc_bundled", ""),
+        )
+
     def lines(self, service: Billable) -> list[Charge]:
         """One line for each entity that bills a part of the service; parts that are never paid become holds.
 
@@ -285,7 +266,7 @@ class Bench:
         for portion in self._split(service, attributes):
             modifiers = (*portion.modifiers, *service.modifiers)
             price, priced = self.price(service.code, modifiers, portion.entity, service.start, service.place)
-            facts = (*service.facts, *portion.facts, *priced)
+            facts = service.facts + portion.facts + priced
             drug = _NO_DRUG if portion.hold else (service.ndc, service.ndc_quantity, service.ndc_unit)
             # By position, in the order of its fields: a course makes hundreds, and names cost a quarter more.
             charge = Charge(
@@ -315,25 +296,25 @@ class Bench:
             self.unreviewed(Why(service.ref, service.facts), service.about.id, made[0].slot)
         return made
 
-    def _split(self, service: Billable, attributes: Attributes) -> tuple[_Portion, ...]:
+    def _split(self, service: Billable, attributes: Attributes) -> tuple[Portion, ...]:
         """Who reports which part of the service. Remembered, because a course asks the same for every session.
 
         The answer depends on the version of the rule, the code's attributes, the payer and the place; not on the day.
         """
         context = self.contexts.of(service.start, service.place)
-        of_day, version = context.words, self._in_force("splitting", service.start)
+        of_day, version = context.words, self.rules.version("splitting", service.start)
         since, said = version.since if version else None, attributes.ref.digest
         key = (service.code, service.tc_bundled, id(of_day), service.place.id, since, attributes.start, said)
         known = self._portions.get(key)
         if known is None:
-            known = self._portions[key] = (of_day, tuple(_portions(self, service, attributes, context)))
+            known = self._portions[key] = (of_day, tuple(portions(self, service, attributes, context)))
         return known[1]
 
     def _registered_by(self, report: Event) -> tuple[str, str, str]:
         """Who ordered what was reported, the number of its visit, and its series: all lines of a report share them."""
         known = self._registered.get(id(report))
         if known is None:
-            said = self.said(report)
+            said = {fact.name: fact.value for fact in reversed(report.facts) if fact.name in _REGISTERED}
             visit = visit_number(self.episode, said.get("visit", ""))
             known = (report, (said.get("ordered_by", ""), visit, said.get("series", "")))
             self._registered[id(report)] = known
@@ -354,30 +335,3 @@ class Bench:
         if billed is None:
             billed = self._said[key] = Fact("billed by", entity, Source("site", f"facility {service.place.id}"))
         return Fact("pc/tc indicator", pctc, Source("rules", f"{ref.file} {service.code}")), billed
-
-
-def _portions(bench: Bench, service: Billable, attributes: Attributes, context: Context) -> Iterator[_Portion]:
-    """The parts that the entities of the place report, by the rule `splitting`."""
-    words = {
-        "code": service.code,
-        "pctc": attributes.pctc,
-        "status": attributes.status,
-        "tc_bundled": service.tc_bundled or ("true" if attributes.tc_bundled else "false"),
-        "packaged_technical": "true" if attributes.packaged_technical else "false",
-        "facility_na": "true" if attributes.facility_na else "false",
-    }
-    for entity in service.place.entities:
-        decision = bench.decide("splitting", context, {**words, "bills": entity.bills.value})
-        if isinstance(decision, Nothing) or "none" in decision.values:
-            continue
-        component = Component(decision.values.get("component", entity.bills.value))
-        modifier = decision.values.get("modifier", "")
-        yield _Portion(
-            entity=entity.id,
-            component=component,
-            part=f"{entity.id}:{component}",
-            modifiers=(modifier,) if modifier else (),
-            hold=decision.values.get("hold", ""),
-            ref=decision.ref,
-            facts=bench.split_facts(service, attributes.pctc, entity.id, attributes.ref),
-        )

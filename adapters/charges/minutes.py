@@ -29,19 +29,23 @@ def union(spans: Iterable[Span]) -> tuple[Span, ...]:
     return tuple(joined)
 
 
-def minutes(spans: Iterable[Span]) -> int:
+def minutes(spans: Sequence[Span]) -> int:
     """Whole minutes in all; seconds of several spans add up before they are cut."""
+    if len(spans) == 1:
+        ((start, end),) = spans
+        return (end - start) // _MINUTE if start < end else 0
     return sum((end - start for start, end in union(spans)), timedelta()) // _MINUTE
 
 
 def without(spans: Iterable[Span], others: Iterable[Span]) -> tuple[Span, ...]:
     """What of the spans lies in none of the others."""
-    left = list(union(spans))
-    for start, end in union(others):
-        if not left:
-            break
-        if end <= left[0][0] or left[-1][1] <= start:
-            continue
+    whole = union(spans)
+    if not whole:
+        return ()
+    first, last = whole[0][0], whole[-1][1]
+    near = [other for other in others if first < other[1] and other[0] < last]
+    left: Sequence[Span] = whole
+    for start, end in union(near) if near else ():
         left = [
             piece
             for low, high in left

@@ -60,11 +60,11 @@ def _approval(session: Occurrence, plans: Sequence[Occurrence]) -> tuple[str, tu
     if not kinds:
         return "not-needed", ()
     plans = [plan for plan in plans if plan.kind in kinds]
-    if not plans:
-        return ("unknown" if named else "none"), ()
-    first = next((plan for plan in plans if not named or plan.value("plan") in ("", named)), None)
-    if first is None:
-        return "unknown", ()
+    for first in plans:
+        if not named or first.value("plan") in ("", named):
+            break
+    else:
+        return ("unknown" if named or plans else "none"), ()
     if first.day <= session.day:
         return "approved", ()
     return "later", (replace(first.named, name="plan"),)

@@ -34,8 +34,10 @@ def course(bench: Bench) -> None:
     reviews = reviews_of(bench.episode, sessions)
     delivery(bench, sessions, reviews)
     _guidance(bench, sessions, reviews, closed)
-    _management(bench, daily, closed)
-    _physics(bench, [s for s in sessions if s.value("regime") in ("", *STEREOTACTIC)] if special else daily, closed)
+    spoken: _Spoken = {}
+    _management(bench, daily, closed, spoken)
+    beams = [s for s in sessions if s.value("regime") in ("", *STEREOTACTIC)] if special else daily
+    _physics(bench, beams, closed, spoken)
     management_of_course(bench, special, closed)
     management_by_session(bench, special)
     surface_guidance(bench, special, closed)
@@ -68,22 +70,9 @@ def _guidance(bench: Bench, sessions: Sequence[Occurrence], reviews: Mapping[str
             bench.hold(decision.values["hold"], "guidance", session.key, why, about=session.primary.id)
             continue
         review = reviews.get(session.key)
-        service = Billable(
-            service="guidance",
-            key=session.key,
-            code=decision.values["code"],
-            units=1,
-            start=session.day,
-            end=session.day,
-            facts=(*facts, *(review.facts if review else ())),
-            ref=decision.ref,
-            about=session.primary,
-            place=context.facility,
-            diagnoses=bench.diagnoses(session),
-            rendering=(review.by if review else "") or session.value("by"),
-            overdue=decision.overdue,
-            tc_bundled=decision.values.get("tc_bundled", ""),
-        )
+        service = bench.owed("guidance", session, decision, (*facts, *review.facts) if review else facts)
+        if review and review.by:
+            service.rendering = review.by
         following = sessions[i + 1] if i + 1 < len(sessions) else None
         gated = context.option("igrt.review") == "before-next"
         for line in bench.lines(service):
@@ -119,6 +108,10 @@ class _Unit:
     sessions: tuple[Occurrence, ...]
 
 
+_Spoken = dict[tuple[int, ...], tuple[Fact, ...]]
+"""The facts of the sessions of a unit, by its number and their identities: what is counted by fives has the same units."""
+
+
 def _units(bench: Bench, rule: str, sessions: Sequence[Occurrence], closed: bool) -> list[_Unit]:
     if not sessions:
         return []
@@ -131,22 +124,37 @@ def _units(bench: Bench, rule: str, sessions: Sequence[Occurrence], closed: bool
     return [_Unit(b.number, b.code, tuple(sessions[b.first - 1 : b.last])) for b in plan.blocks]
 
 
+def _spoken_by(unit: _Unit, spoken: _Spoken) -> tuple[Fact, ...]:
+    """Each session of the unit by its reports and its number, then all of them by their dates."""
+    key = (unit.number, *map(id, unit.sessions))
+    known = spoken.get(key)
+    if known is None:
+        facts: list[Fact] = []
+        for session in unit.sessions:
+            facts += session.told
+            if number := session.fact("n"):
+                facts.append(number)
+        days = ", ".join([session.day.isoformat() for session in unit.sessions])
+        source = Source("rules", f"unit {unit.number} of the course")
+        known = spoken[key] = (*facts, Fact("sessions", f"{len(unit.sessions)}: {days}", source))
+    return known
+
+
 def _counted(
-    bench: Bench, rule: str, unit: _Unit, on: Occurrence, evidence: Sequence[Occurrence], rendering: str
+    bench: Bench,
+    rule: str,
+    unit: _Unit,
+    on: Occurrence,
+    evidence: Sequence[Occurrence],
+    rendering: str,
+    spoken: _Spoken,
 ) -> list[Charge]:
     version = bench.rules.version(rule, on.day)
-    facts: list[Fact] = []
-    for session in unit.sessions:
-        number = session.fact("n")
-        facts.extend(session.told if number is None else (*session.told, number))
+    *facts, dates = _spoken_by(unit, spoken)
     for exam in evidence:
-        facts.extend(bench.looked_at(exam, ("by", "by.role")))
+        facts += bench.looked_at(exam, ("by", "by.role"))
     if len(unit.sessions) < 5:
-        facts.extend(end.named for end in bench.episode.of("course-end"))
-    days = ", ".join(session.day.isoformat() for session in unit.sessions)
-    facts.append(
-        Fact("sessions", f"{len(unit.sessions)}: {days}", Source("rules", f"unit {unit.number} of the course"))
-    )
+        facts += [end.named for end in bench.episode.of("course-end")]
     return bench.lines(
         Billable(
             service=rule,
@@ -155,8 +163,8 @@ def _counted(
             units=1,
             start=on.day,
             end=on.day,
-            facts=tuple(facts),
-            ref=bench.ref(rule, on.day),
+            facts=(*facts, dates),
+            ref=version.ref if version is not None else bench.ref(rule, on.day),
             about=unit.sessions[-1].primary,
             place=bench.place(on),
             diagnoses=bench.diagnoses(on),
@@ -166,14 +174,14 @@ def _counted(
     )
 
 
-def _management(bench: Bench, sessions: Sequence[Occurrence], closed: bool) -> None:
+def _management(bench: Bench, sessions: Sequence[Occurrence], closed: bool, spoken: _Spoken) -> None:
     """Weekly management: a unit for five sessions, each with a physician's exam in its span (5.1)."""
     for unit in _units(bench, "management", sessions, closed):
         context = bench.context(unit.sessions[-1])
         on = unit.sessions[0] if context.option("management.dos") == "first_fraction" else unit.sessions[-1]
         exams = _exams(bench, unit)
         about = unit.sessions[-1].primary.id
-        lines = _counted(bench, "management", unit, on, exams, exams[-1].value("by") if exams else "")
+        lines = _counted(bench, "management", unit, on, exams, exams[-1].value("by") if exams else "", spoken)
         if exams or context.option("management.exam_span") == "off":
             bench.bill(lines, about)
             continue
@@ -207,9 +215,9 @@ def _unexamined(bench: Bench, unit: _Unit) -> str:
     return f"no physician examination is recorded {span}, the dates of this unit's sessions{beside}"
 
 
-def _physics(bench: Bench, sessions: Sequence[Occurrence], closed: bool) -> None:
+def _physics(bench: Bench, sessions: Sequence[Occurrence], closed: bool, spoken: _Spoken) -> None:
     """Continuing physics: a unit for five sessions, dated on the fifth (5.4)."""
     for unit in _units(bench, "physics", sessions, closed):
         first, on = unit.sessions[0], unit.sessions[-1]
         checks = [check for check in bench.episode.of("physics-check") if first.day <= check.day <= on.day]
-        bench.bill(_counted(bench, "physics", unit, on, checks, ""), on.primary.id)
+        bench.bill(_counted(bench, "physics", unit, on, checks, "", spoken), on.primary.id)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
+from typing import Final, NamedTuple
 
 from adapters.model.episode import Episode, Occurrence
 from adapters.model.why import Fact
 
+_REVIEWED_AT: Final = "guidance.reviewed_at"
+_UNNAMED: Final = frozenset({""})
 
-@dataclass(frozen=True, slots=True)
-class Review:
+
+class Review(NamedTuple):
     """When a session's images were first reviewed, the facts that say so, and by whom if that is said."""
 
     at: datetime
@@ -34,20 +36,22 @@ def _apart(episode: Episode) -> Mapping[str, Sequence[Review]]:
     """The reviews of images that were reported apart from their session, by what they name as theirs."""
     found: dict[str, list[Review]] = defaultdict(list)
     for one in episode.of("igrt-review"):
-        at, stated = one.instant("guidance.reviewed_at"), one.fact("guidance.reviewed_at")
-        review = Review(at or one.start, (one.named, *((stated,) if stated else ())), one.value("by"))
-        for name in filter(None, dict.fromkeys((one.value("about"), one.value("uid")))):
+        if stated := one.fact(_REVIEWED_AT):
+            review = Review(datetime.fromisoformat(stated.value), (one.named, stated), one.value("by"))
+        else:
+            review = Review(one.start, (one.named,), one.value("by"))
+        for name in {one.value("about"), one.value("uid")} - _UNNAMED:
             found[name].append(review)
     return found
 
 
 def _first(session: Occurrence, reviews: Mapping[str, Sequence[Review]]) -> Review | None:
     """The first review of the session's images: its own word, or a report that names it."""
-    at, stated = session.instant("guidance.reviewed_at"), session.fact("guidance.reviewed_at")
-    found = [Review(at, (stated,))] if at and stated else []
+    stated = session.fact(_REVIEWED_AT)
+    found = [Review(datetime.fromisoformat(stated.value), (stated,))] if stated else []
     if reviews:
-        names = dict.fromkeys((session.value("uid"), session.key, *[report.line for report in session.reports]))
-        found += [review for name in names if name in reviews for review in reviews[name]]
+        for name in dict.fromkeys((session.value("uid"), session.key, *[report.line for report in session.reports])):
+            found += reviews.get(name, ())
     if len(found) < 2:
         return found[0] if found else None
     return min(found, key=lambda review: (review.at, review.facts[0].source, review.facts[0].name))

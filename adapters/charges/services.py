@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from adapters.charges.lines import Bench, Billable
+from adapters.charges.lines import Bench
 from adapters.model.charge import Charge, Finding
 from adapters.model.episode import Occurrence
 from adapters.model.event import Event
@@ -45,8 +45,7 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
     kinds: dict[tuple[str, str], str] = {}
     for occurrence in bench.episode.of(*_KINDS):
         context = bench.context(occurrence)
-        words = {fact.name: fact.value for fact in reversed(occurrence.facts)} | {"kind": occurrence.kind}
-        decision = bench.decide("services", context, words)
+        decision = bench.decide("services", context, {**bench.words(occurrence), "kind": occurrence.kind})
         facts = bench.looked_at(occurrence, decision.used)
         if isinstance(decision, Nothing):
             bench.undecided(decision, occurrence.kind, occurrence, facts, "services")
@@ -55,25 +54,15 @@ def services(bench: Bench, sessions: Sequence[Occurrence]) -> None:
         day = plan.day if plan else occurrence.day
         # Two kinds may be one service (an IMRT and a 3D plan of one order): each keeps a slot of its own.
         first = kinds.setdefault((decision.values["service"], occurrence.key), occurrence.kind)
-        service = Billable(
-            service=decision.values["service"],
-            key=occurrence.key if first == occurrence.kind else f"{occurrence.kind}:{occurrence.key}",
-            code=decision.values["code"],
-            units=occurrence.whole("count") or 1,
-            start=day,
-            end=day,
-            facts=(
-                *facts,
-                *((count,) if (count := occurrence.fact("count")) else ()),
-                *((replace(plan.named, name="plan"),) if plan else ()),
-            ),
-            ref=decision.ref,
-            about=occurrence.primary,
-            place=bench.place(occurrence),
-            diagnoses=bench.diagnoses(occurrence),
-            rendering=occurrence.value("by"),
-            overdue=decision.overdue,
-        )
+        if count := occurrence.fact("count"):
+            facts = (*facts, count)
+        if plan:
+            facts = (*facts, replace(plan.named, name="plan"))
+        service = bench.owed(decision.values["service"], occurrence, decision, facts)
+        service.units = occurrence.whole("count") or 1
+        service.start = service.end = day
+        if first != occurrence.kind:
+            service.key = f"{occurrence.kind}:{occurrence.key}"
         coded.extend((occurrence, decision, line) for line in bench.lines(service))
     plans = [occurrence for occurrence, _, line in coded if occurrence.kind == "imrt-plan"]
     known: Counter[tuple[str, ...]] = Counter()
@@ -139,7 +128,8 @@ def _too_often(
     for key, most, code, ref in counts:
         if known[key] + line.units > most:
             return code, Why(ref, line.why.facts)
-    known.update({key: line.units for key, *_ in counts})
+    for key, *_ in counts:
+        known[key] += line.units
     return None
 
 

@@ -122,24 +122,10 @@ def surface_guidance(bench: Bench, sessions: Sequence[Occurrence], closed: bool)
     if isinstance(decision, Nothing):
         bench.undecided(decision, "guidance", first, facts, "guidance")
         return
-    lines = bench.lines(
-        Billable(
-            service="guidance",
-            key="course",
-            code=decision.values["code"],
-            units=1,
-            start=first.day,
-            end=first.day,
-            facts=(*facts, *(one.named for one in delivered[:1] if one is not first)),
-            ref=decision.ref,
-            about=first.primary,
-            place=bench.place(first),
-            diagnoses=bench.diagnoses(first),
-            rendering=first.value("by"),
-            overdue=decision.overdue,
-            tc_bundled=decision.values.get("tc_bundled", ""),
-        )
-    )
+    beside = tuple(one.named for one in delivered[:1] if one is not first)
+    service = bench.owed("guidance", first, decision, (*facts, *beside))
+    service.key = "course"
+    lines = bench.lines(service)
     if delivered:
         bench.bill(lines, first.primary.id)
     elif closed:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from adapters.charges.lines import Bench, Billable
+from adapters.charges.lines import Bench
 from adapters.model.charge import Charge, Component, Release
 from adapters.model.episode import Occurrence
 from adapters.model.why import Why
@@ -45,23 +45,9 @@ def visit_lines(bench: Bench, visit: Occurrence, name: str) -> list[Charge] | No
     if isinstance(decision, Nothing):
         bench.undecided(decision, name, visit, facts, "services")
         return None
-    return bench.lines(
-        Billable(
-            service=decision.values["service"],
-            key=f"{name}:{visit.key}",
-            code=decision.values["code"],
-            units=1,
-            start=visit.day,
-            end=visit.day,
-            facts=facts,
-            ref=decision.ref,
-            about=visit.primary,
-            place=bench.place(visit),
-            diagnoses=bench.diagnoses(visit),
-            rendering=visit.value("by"),
-            overdue=decision.overdue,
-        )
-    )
+    service = bench.owed(decision.values["service"], visit, decision, facts)
+    service.key = f"{name}:{visit.key}"
+    return bench.lines(service)
 
 
 def beside(bench: Bench, visit: Occurrence, line: Charge, procedures: Sequence[Charge]) -> None:

@@ -61,18 +61,19 @@ def _parted(visits: Mapping[str, list[Occurrence]], quiet: Callable[[date], int]
     """The visits, each in as many as it has stretches of activity; the first keeps its id, others bear their day too."""
     found: dict[str, list[Occurrence]] = {}
     for id, ones in visits.items():
-        at, until = id, None
+        at, until, last = id, None, None
         if VISIT not in id or len({one.day for one in ones}) < 2:
             found[id] = ones
             continue
         for one in sorted(ones, key=lambda one: (one.start, one.kind, one.key)):
             hours = quiet(one.day)
-            # A pump runs between its start and what is done to it next.
-            if until is not None and hours and one.start - until > timedelta(hours=hours) and not _of_pump(one):
+            over = until is not None and hours > 0 and one.start - until > timedelta(hours=hours)
+            # A pump runs between its start and what is done to it next; what is given on one day is one visit in any case.
+            if over and one.day != last and not _of_pump(one):
                 at = f"{id}{AGAIN}{one.day.isoformat()}"
             found.setdefault(at, []).append(one)
             if one.happened:
-                until = max(filter(None, (until, one.start, one.end)))
+                until, last = max(filter(None, (until, one.start, one.end))), one.day
     return found
 
 

@@ -114,10 +114,11 @@ _UNINSURED: Final = Order()
 
 _Begun = tuple[int, int]
 """How many dated options of the site and of the payer have begun: within one such period the options are the same."""
+_UNDATED: Final[_Begun] = (0, 0)
 
 
 def _begun(dated: Sequence[DatedOptions], day: date) -> int:
-    return sum(later.since <= day for later in dated) if dated else 0
+    return sum(later.since <= day for later in dated)
 
 
 @dataclass(slots=True)
@@ -139,7 +140,6 @@ class PersonContexts:
     """Payers by what coverages call them."""
     _places: dict[tuple[str, str], Facility] = field(default_factory=dict)
     """Places by what a report names and its feed."""
-    _options: dict[tuple[str, _Begun], tuple[Mapping[str, str], Mapping[str, str]]] = field(default_factory=dict)
     _payers: dict[tuple[str | None, str, _Begun], tuple[Payer | None, Mapping[str, str], Mapping[str, str]]] = field(
         default_factory=dict
     )
@@ -174,8 +174,8 @@ class PersonContexts:
         if known is None:
             ranked = self.in_order(day).coverages
             coverage = ranked[0] if ranked else None
-            payer, options, words = self._billed_to(coverage.payer if coverage else None, facility, day)
-            known = self._known[day, facility.id] = Context(day, facility, coverage, payer, options, words)
+            billed_to = self._billed_to(coverage.payer if coverage else None, facility, day)
+            known = self._known[day, facility.id] = Context(day, facility, coverage, *billed_to)
         return known
 
     def under(self, payer: str, day: date, facility: Facility) -> Context:
@@ -187,18 +187,20 @@ class PersonContexts:
     ) -> tuple[Payer | None, Mapping[str, str], Mapping[str, str]]:
         """The payer of a coverage, with the options and words that hold for it at the facility on the day."""
         payer = None if coverage is None else self._called(coverage)
-        begun = _begun(self.site.dated_options, day), _begun(payer.dated_options, day) if payer else 0
+        sites, own = self.site.dated_options, payer.dated_options if payer else ()
+        begun = (_begun(sites, day), _begun(own, day)) if sites or own else _UNDATED
         key = (coverage, facility.id, begun)
         known = self._payers.get(key)
         if known is None:
-            options, facts = self._options_of(payer, begun, day)
-            words = {
-                **facts,
-                "setting": facility.setting.value,
-                "payer.kind": payer.kind if payer else "unknown",
-                "payer": payer.id if payer else "",
-            }
-            known = self._payers[key] = (payer, options, words)
+            of_site = options_on(self.site.options, sites, day)
+            of_payer = options_on(payer.options, own, day) if payer else {}
+            also = (
+                ("setting", facility.setting.value),
+                ("payer.kind", payer.kind if payer else "unknown"),
+                ("payer", payer.id if payer else ""),
+            )
+            words = self.rules.standing(also, of_payer, of_site)
+            known = self._payers[key] = (payer, {**of_site, **of_payer}, words)
         return known
 
     def _called(self, name: str) -> Payer | None:
@@ -206,15 +208,6 @@ class PersonContexts:
         if name not in self._named:
             self._named[name] = self.site.payer(name)
         return self._named[name]
-
-    def _options_of(self, payer: Payer | None, begun: _Begun, day: date) -> tuple[Mapping[str, str], Mapping[str, str]]:
-        key = (payer.id if payer else "", begun)
-        if key not in self._options:
-            own = options_on(payer.options, payer.dated_options, day) if payer else {}
-            sites = options_on(self.site.options, self.site.dated_options, day)
-            layers = (own, sites) if payer else (sites,)
-            self._options[key] = ({**sites, **own}, self.rules.option_facts(*layers))
-        return self._options[key]
 
     def place(self, occurrence_facility: str, feed: str) -> Facility:
         """The facility that a report names, else the one of its feed, else the site's first."""

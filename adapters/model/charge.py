@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
+from adapters.model.born import Newborn, open_, twin
 from adapters.model.money import Cents, extend
 from adapters.model.why import Why
 
@@ -43,6 +44,18 @@ class Slot:
     service: str
     key: str
     part: str
+
+    def __init__(self, episode: str, service: str, key: str, part: str) -> None:
+        new: Newborn = self
+        open_(self, _OPEN_SLOT)
+        new.episode = episode
+        new.service = service
+        new.key = key
+        new.part = part
+        new.__class__ = Slot
+
+
+_OPEN_SLOT: Final = twin(Slot)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +125,32 @@ class Charge:
         authorization: str = "",
         narrative: str = "",
     ) -> None:
-        # As the dataclass would do it, in half the time: its way for a frozen value was an eighth of deriving a course.
-        values = (
-            slot, code, modifiers, units, price, start, end, diagnoses, component, entity, why, ndc, ndc_quantity,
-            ndc_unit, rendering, ordering, revenue, visit, series, served, coverage, authorization, narrative,
-        )  # fmt: skip
-        for put, value in zip(_PUT, values, strict=True):
-            put(self, value)
+        new: Newborn = self
+        open_(self, _OPEN_CHARGE)
+        new.slot = slot
+        new.code = code
+        new.modifiers = modifiers
+        new.units = units
+        new.price = price
+        new.start = start
+        new.end = end
+        new.diagnoses = diagnoses
+        new.component = component
+        new.entity = entity
+        new.why = why
+        new.ndc = ndc
+        new.ndc_quantity = ndc_quantity
+        new.ndc_unit = ndc_unit
+        new.rendering = rendering
+        new.ordering = ordering
+        new.revenue = revenue
+        new.visit = visit
+        new.series = series
+        new.served = served
+        new.coverage = coverage
+        new.authorization = authorization
+        new.narrative = narrative
+        new.__class__ = Charge
 
     @property
     def amount(self) -> Cents:
@@ -128,8 +160,7 @@ class Charge:
         return extend(self.price, self.units)
 
 
-_PUT: Final = tuple(getattr(Charge, one.name).__set__ for one in fields(Charge))
-"""What fills each field of a charge at its birth; nothing does later."""
+_OPEN_CHARGE: Final = twin(Charge)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +176,32 @@ class Hold:
     about: str = ""
     """Id of the event concerned: of a unit, its last session."""
     detail: str = ""
+
+    def __init__(
+        self,
+        slot: Slot,
+        code: str,
+        release: Release,
+        would: Charge | None,
+        why: Why,
+        instead_of: bool = False,
+        about: str = "",
+        detail: str = "",
+    ) -> None:
+        new: Newborn = self
+        open_(self, _OPEN_HOLD)
+        new.slot = slot
+        new.code = code
+        new.release = release
+        new.would = would
+        new.why = why
+        new.instead_of = instead_of
+        new.about = about
+        new.detail = detail
+        new.__class__ = Hold
+
+
+_OPEN_HOLD: Final = twin(Hold)
 
 
 @dataclass(frozen=True, slots=True)

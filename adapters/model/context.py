@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Protocol
+from typing import Final, Protocol
 
+from adapters.model.born import Newborn, open_, twin
 from adapters.model.coverage import Authorization, Coverage, Eligibility
 from adapters.model.site import Enrolment, Facility, Payer, Site
 
@@ -24,9 +25,31 @@ class Context:
     words: Mapping[str, str]
     """Facts for rule tables: `setting`, `payer.kind`, `payer`, and every option as `option.<name>`."""
 
+    def __init__(
+        self,
+        day: date,
+        facility: Facility,
+        coverage: Coverage | None,
+        payer: Payer | None,
+        options: Mapping[str, str],
+        words: Mapping[str, str],
+    ) -> None:
+        new: Newborn = self
+        open_(self, _OPEN_CONTEXT)
+        new.day = day
+        new.facility = facility
+        new.coverage = coverage
+        new.payer = payer
+        new.options = options
+        new.words = words
+        new.__class__ = Context
+
     def option(self, name: str) -> str:
         """The option's value for this payer and site."""
         return self.words[f"option.{name}"]
+
+
+_OPEN_CONTEXT: Final = twin(Context)
 
 
 @dataclass(frozen=True, slots=True)

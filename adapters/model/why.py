@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
+
+from adapters.model.born import Newborn, open_, twin
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -85,10 +88,18 @@ class Why:
     rule: RuleRef
     facts: tuple[Fact, ...]
 
-    def __post_init__(self) -> None:
-        if not self.facts:
-            raise ValueError(f"an outcome of {self.rule.id} rests on no fact")
+    def __init__(self, rule: RuleRef, facts: tuple[Fact, ...]) -> None:
+        if not facts:
+            raise ValueError(f"an outcome of {rule.id} rests on no fact")
+        new: Newborn = self
+        open_(self, _OPEN_WHY)
+        new.rule = rule
+        new.facts = facts
+        new.__class__ = Why
 
     def messages(self) -> frozenset[str]:
         """The journal ids of all messages whose facts were looked at."""
         return frozenset(fact.source.message for fact in self.facts)
+
+
+_OPEN_WHY: Final = twin(Why)

@@ -7,6 +7,7 @@ file is read. What is taken from elsewhere and is missing there gives no answer 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -44,17 +45,32 @@ class DecisionBody:
     asks: tuple[str, ...] = field(init=False, compare=False, repr=False)
     """Names of the facts, options apart, that some row tests or takes a value from: under the same options it answers
     alike wherever they are equal."""
+    _first: str = field(init=False, compare=False, repr=False)
+    """The fact that most rows test for certain texts: it is looked at once, and most rows need no look then."""
+    _fitting: Mapping[str | None, tuple[Row, ...]] = field(init=False, compare=False, repr=False)
+    """Its texts that some row names → the rows that take the text, or do not test it."""
+    _otherwise: tuple[Row, ...] = field(init=False, compare=False, repr=False)
+    """The rows that may take any other text of it."""
 
     def __post_init__(self) -> None:
         tested = {name for row in self.rows for name, _ in row.tests}
         filled = {source for row in self.rows for _, source in row.fills}
         asks = sorted(name for name in tested | filled if not name.startswith("option."))
         object.__setattr__(self, "asks", tuple(asks))
+        naming = Counter(name for row in self.rows for name, taken in row.tests if isinstance(taken, frozenset))
+        first = naming.most_common(1)[0][0] if naming else ""
+        tests = [(row, [taken for name, taken in row.tests if name == first]) for row in self.rows]
+        texts = {text for _, found in tests for taken in found if isinstance(taken, frozenset) for text in taken}
+        fitting = {text: tuple(row for row, found in tests if all(text in taken for taken in found)) for text in texts}
+        otherwise = (row for row, found in tests if not any(isinstance(taken, frozenset) for taken in found))
+        object.__setattr__(self, "_first", first)
+        object.__setattr__(self, "_fitting", fitting)
+        object.__setattr__(self, "_otherwise", tuple(otherwise))
 
     def decide(self, day: date, facts: Mapping[str, str]) -> Decision | Nothing:
         """The answer of the first row that fits the facts."""
         get = facts.get
-        for row in self.rows:
+        for row in self._fitting.get(get(self._first), self._otherwise):
             for name, taken in row.tests:
                 if get(name) not in taken:
                     break

@@ -73,14 +73,14 @@ class Loaded:
         key = (kind, day, scope)
         if key in self._editions:
             return self._editions[key]
-        return _kept(self._editions, key, self.tables.edition(kind, day, scope))
+        return kept(self._editions, key, self.tables.edition(kind, day, scope))
 
     def attributes(self, code: str, day: date, ours: Sequence[Attributes]) -> Attributes | None:
         """What holds for the code on the day, the editions over our rows of it (the latest first)."""
         key = (code, day)
         if key in self._attributes:
             return self._attributes[key]
-        return _kept(self._attributes, key, self._merged(code, day, ours))
+        return kept(self._attributes, key, self._merged(code, day, ours))
 
     def limit(self, code: str, day: date, table: str) -> Limit | None:
         """The unit limit that the edition of the day has for the code; None also where no edition answers."""
@@ -93,7 +93,7 @@ class Loaded:
         if edition is not None and row is not None:
             ref = ref_of(edition, edition.start)
             found = Limit(code, table, row.units, row.mai, ref, _ended(day, edition))
-        return _kept(self._limits, key, found)
+        return kept(self._limits, key, found)
 
     def addon(self, code: str, day: date) -> AddOn | None:
         """What the edition of the day adds the code to; None where it is no add-on, or no edition answers."""
@@ -108,7 +108,7 @@ class Loaded:
             primaries = tuple(sorted({row.primary for row in rows if row.primary}))
             ref = ref_of(edition, min(row.start for row in rows))
             found = AddOn(code, primaries, max(row.type for row in rows if row.type), ref, _ended(day, edition))
-        return _kept(self._addons, key, found)
+        return kept(self._addons, key, found)
 
     def pairs(self, codes: Collection[str], day: date, table: str) -> tuple[Pair, ...]:
         """Every PTP edit of the edition of the day between two of the codes, both directions and all windows."""
@@ -133,7 +133,7 @@ class Loaded:
             for row in rows
             if edition is not None
         )
-        return _kept(self._pairs, key, found)
+        return kept(self._pairs, key, found)
 
     def _merged(self, code: str, day: date, ours: Sequence[Attributes]) -> Attributes | None:
         """In force by the HCPCS file (Level II) or the fee schedule, and what the schedule says over what we typed.
@@ -210,7 +210,8 @@ def _unknown(code: str, listed: CodeRow | None, rows: Sequence[ScheduleRow]) -> 
     return Attributes(code, label, "", start, None, "", False, False, status, (), None, None, "", ref, "")
 
 
-def _kept(memory: dict[_K, _V], key: _K, value: _V) -> _V:
+def kept(memory: dict[_K, _V], key: _K, value: _V) -> _V:
+    """The value, remembered; a memory that is full forgets all first."""
     if len(memory) >= BOUND:
         memory.clear()
     memory[key] = value

@@ -1,4 +1,8 @@
-"""All rules of one edition, ready to be asked. Asking is pure: the same question gives the same answer."""
+"""All rules of one edition, ready to be asked. Asking is pure: the same question gives the same answer.
+
+Because it is, what one course was answered is remembered for the next: the memory is bounded and may be dropped at any
+time.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +32,7 @@ from adapters.rules.answers import (
 )
 from adapters.rules.blocks import BlocksBody
 from adapters.rules.decision import DecisionBody
-from adapters.rules.loaded import Loaded, row_on
+from adapters.rules.loaded import Loaded, kept, row_on
 from adapters.rules.versions import Rule, Version
 
 if TYPE_CHECKING:
@@ -70,6 +74,12 @@ class Ruleset:
     """What each leakage detector looks for, by its id."""
     loaded: Loaded | None = None
     """The loaded editions that are asked before our typed facts; None where none is loaded (see `with_tables`)."""
+    _standing: dict[tuple[object, ...], Mapping[str, str]] = field(init=False, repr=False, default_factory=dict)
+    """What `standing` said before, by all that it was told."""
+    _answers: dict[tuple[object, ...], tuple[Mapping[str, str], Decision | Nothing]] = field(
+        init=False, repr=False, default_factory=dict
+    )
+    """What `ask` said before, with what stood then: keeping it keeps its identity, which is in the key, its own."""
 
     def with_tables(self, tables: Tables | None) -> Ruleset:
         """These rules over the editions in force: they answer first, our typed facts where no edition does.
@@ -104,6 +114,29 @@ class Ruleset:
         if not isinstance(version.body, DecisionBody):
             raise TypeError(f"{id} is no decision")
         return version.body.decide(day, facts)
+
+    def ask(self, rule: str, day: date, standing: Mapping[str, str], facts: Mapping[str, str]) -> Decision | Nothing:
+        """As `decide`, of the facts over those that stand for many questions: what `standing` gave, never changed since.
+
+        Remembered by all that the table looks at, so that sessions of many courses are one question; options stand, and
+        are no facts here.
+        """
+        version = self.by_id[rule].on(day)
+        body = version.body if version is not None else None
+        if version is None or not isinstance(body, DecisionBody):
+            return self.decide(rule, day, {**standing, **facts})
+        overdue = version.review_by is not None and day >= version.review_by
+        key = (id(body), overdue, id(standing), tuple(map(facts.get, body.asks)))
+        known = self._answers.get(key)
+        if known is None:
+            known = kept(self._answers, key, (standing, body.decide(day, {**standing, **facts})))
+        return known[1]
+
+    def standing(self, also: tuple[tuple[str, str], ...], *layers: Mapping[str, str]) -> Mapping[str, str]:
+        """Every option as in `option_facts`, and what else stands; the same question is given the same mapping, for `ask`."""
+        key = (also, *[tuple(layer.items()) for layer in layers])
+        known = self._standing.get(key)
+        return kept(self._standing, key, {**self.option_facts(*layers), **dict(also)}) if known is None else known
 
     def blocks(self, id: str, day: date, n: int, closed: bool, options: Mapping[str, str]) -> BlockPlan | Nothing:
         """The units that n fractions earn under the counting rule in force on the day.

@@ -112,6 +112,15 @@ def test_a_visit_of_a_patient_in_a_course_is_no_part_of_the_course() -> None:
     assert kinds == {"radiation": {"fraction"}, "infusion": {"infusion", "push"}}
 
 
+def test_a_line_of_several_units_bears_the_facts_of_all_in_order_and_each_once() -> None:
+    given = [chemo("09:00", "12:31"), push("08:00"), push("08:20"), push("08:40")]
+    told = {c.code: c.why.facts for c in derived(given, place()).charges if c.units > 1}
+    assert sorted(told) == ["96375", "96415"]
+    assert all(len(set(facts)) == len(facts) for facts in told.values())
+    pushes = [fact.source.message for fact in told["96375"] if fact.name == "event"]
+    assert pushes == [event.source.message for event in given[1:]]
+
+
 def test_hospital_and_office_differ_in_what_is_initial() -> None:
     events = [push("08:00", primary_reason=True), fluids("08:10", "10:15"), bag("10:20", "11:00")]
     assert billed(*events) == [("05-04", "96361", (), 2), ("05-04", "96365", (), 1), ("05-04", "96375", (), 1)]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from adapters.charges.minutes import Span, after, common, further_hours, minutes, union, without
 
@@ -31,6 +33,27 @@ def test_what_lies_in_others_is_cut_out_and_the_two_sides_make_the_whole() -> No
     assert without(whole, others) == (span(0, 10), span(20, 50))
     assert common(whole, others) == (span(10, 20), span(50, 60))
     assert minutes(without(whole, others)) + minutes(common(whole, others)) == 60
+
+
+SPANS = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 40)), max_size=6)
+"""From and to which minute; some end where they begin, or before."""
+
+
+@given(some=SPANS, others=SPANS)
+def test_what_is_reckoned_of_spans_is_what_their_minutes_say_one_by_one(
+    some: list[tuple[int, int]], others: list[tuple[int, int]]
+) -> None:
+    spans, cut = [span(*one) for one in some], [span(*one) for one in others]
+    own, theirs = ({at for low, high in ones for at in range(low, high)} for ones in (some, others))
+    for found, expected in (
+        (union(spans), own),
+        (without(spans, cut), own - theirs),
+        (common(spans, cut), own & theirs),
+    ):
+        assert {at for at in range(40) if any(low <= span(at, at)[0] < high for low, high in found)} == expected
+        assert minutes(found) == len(expected)
+        assert found == union(found)  # in order, none empty, none that touches the next
+    assert minutes(spans) == len(own)
 
 
 def test_an_elapsed_hour_passes_over_pauses() -> None:
