@@ -15,7 +15,7 @@ from adapters.model import money
 from adapters.model.charge import Charge, Finding, Hold, Skip, Slot
 from adapters.model.claim import ClaimOnFile
 from adapters.model.ledger import Entry
-from adapters.model.question import ASKED_OF, Question, question_words
+from adapters.model.question import ASKED_OF, By, Question, question_words
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.why import Fact, Why
 from adapters.model.work import item_id
@@ -126,7 +126,8 @@ def with_question(found: Explanation, question: Question | None) -> Explanation:
     if question is None:
         return found
     head, *more = question_words(question)
-    asked = Explanation(head, f"Task/{question.task}" if question.task else "", tuple(map(Explanation, more)))
+    known = f"Task/{question.task}" if question.task else question.id if question.by is By.MLLP else ""
+    asked = Explanation(head, known, tuple(map(Explanation, more)))
     return replace(found, parts=(*found.parts, asked))
 
 

@@ -187,7 +187,7 @@ def explain(
             if svg is not None:
                 _draw(record, id, wired, svg)
             if item := questioned(record, id):
-                found = with_question(found, question_about(wired.store, (e.feed for e in wired.site.ehrs), item))
+                found = with_question(found, question_about(wired.store, wired.site.asked_feeds, item))
             if as_json:
                 show.json_lines([show.explanation_row(found)])
             else:

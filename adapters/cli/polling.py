@@ -1,4 +1,4 @@
-"""Asking EHRs: `poll --ehr`, and `subscribe`, which has them tell us of news."""
+"""Asking EHRs and desks: `poll --ehr`, `poll --desk`, and `subscribe`, which has EHRs tell us of news."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import typer
 
 from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.ehr import EhrClient
+from adapters.ehr.sending import MllpSender
 from adapters.ehr.subscribing import subscribe as subscribe_at
 from adapters.ehr.subscribing import unsubscribe
 from adapters.errors import BadSetup
@@ -15,7 +16,9 @@ from adapters.files import show
 from adapters.model.ehr import Ehr
 from adapters.model.site import Site
 from adapters.serve.asking import Asking
+from adapters.serve.desks import Desks
 from adapters.serve.lanes import Lanes
+from adapters.serve.questioning import Questioned
 from adapters.settings import rules_of, site_of
 from adapters.wiring import SystemClock, Wired
 
@@ -47,9 +50,7 @@ def ask_ehrs(wired: Wired, lanes: Lanes, names: list[str], *, as_json: bool) -> 
         lanes.work()
         for ehr, row in zip(_asked(wired.site, names), rows, strict=True):
             if (said := asking.question(ehr)) is not None:
-                row["questions"] = {
-                    name: getattr(said, name) for name in ("asked", "reminded", "answered", "withdrawn")
-                }
+                row["questions"] = _counts(said)
                 problems += [f"{ehr.feed}: a question to the clinic: {code}" for code in said.troubles]
     if as_json:
         show.json_lines(rows)
@@ -62,9 +63,43 @@ def ask_ehrs(wired: Wired, lanes: Lanes, names: list[str], *, as_json: bool) -> 
         )
         for row in rows:
             if isinstance(counts := row.get("questions"), dict):
-                told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-                typer.echo(f"{row['feed']}: questions to the clinic: {told or 'nothing new'}")
+                typer.echo(_line(str(row["feed"]), counts))
     return tuple(problems)
+
+
+def ask_desks(wired: Wired, lanes: Lanes, names: list[str], *, as_json: bool) -> tuple[str, ...]:
+    """Work what waits, then ask desks what the record lacks; prints a line each, and gives what went wrong.
+
+    `names` are feeds, or `all`. Raises `BadSetup` for a feed that has no desk.
+    """
+    site = wired.site
+    if unknown := [name for name in names if name != EVERY and site.desk(name) is None]:
+        raise BadSetup(tuple(f"the site has no desk for the feed {name!r}" for name in unknown))
+    problems: list[str] = []
+    desks = Desks(wired, MllpSender())
+    lanes.work()
+    for desk in site.desks:
+        if EVERY not in names and desk.feed not in names:
+            continue
+        done = desks.once(desk)
+        if done is None:
+            problems.append(f"{desk.feed}: another process is asking this desk now")
+            continue
+        problems += [f"{desk.feed}: a question to the clinic: {code}" for code in done.troubles]
+        if as_json:
+            show.json_lines([{"feed": desk.feed, "questions": _counts(done)}])
+        else:
+            typer.echo(_line(desk.feed, _counts(done)))
+    return tuple(problems)
+
+
+def _counts(done: Questioned) -> dict[str, int]:
+    return {name: getattr(done, name) for name in ("asked", "reminded", "answered", "withdrawn")}
+
+
+def _line(feed: str, counts: dict[str, int]) -> str:
+    told = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+    return f"{feed}: questions to the clinic: {told or 'nothing new'}"
 
 
 def _asked(site: Site, names: list[str]) -> list[Ehr]:
@@ -105,14 +140,18 @@ def poll(
     ehr: Annotated[
         list[str] | None, typer.Option("--ehr", help="Ask the EHR of this feed (or `all`) for what changed.")
     ] = None,
+    desk: Annotated[
+        list[str] | None, typer.Option("--desk", help="Ask the desk of this feed (or `all`) what the record lacks.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Ask payers for pended answers that are due; with --ehr ask EHRs for what changed instead."""
+    """Ask payers for pended answers that are due; with --ehr ask EHRs for what changed, with --desk the clinic, instead."""
     from adapters.cli.running import lanes_of
 
     lanes = lanes_of(wired)
-    if ehr:
-        if problems := ask_ehrs(wired, lanes, ehr, as_json=as_json):
+    if ehr or desk:
+        problems = ask_ehrs(wired, lanes, ehr, as_json=as_json) if ehr else ()
+        if problems := (*problems, *(ask_desks(wired, lanes, desk, as_json=as_json) if desk else ())):
             raise refuse(problems)
         return
     lanes.work()

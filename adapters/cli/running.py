@@ -240,6 +240,17 @@ def _of_listeners(site: Site) -> Iterable[str]:
     return problems
 
 
+def _of_desks(site: Site) -> Iterable[str]:
+    """A line for each desk; what keeps it from being asked, or will within thirty days."""
+    problems: list[str] = []
+    for desk in site.desks:
+        typer.echo(f"desk of {desk.feed}: {desk.host} port {desk.port}, {'tls' if desk.tls else 'plain'}")
+        if desk.tls:
+            told = (*certificate_problems(desk.tls), *expiry_problems(desk.tls, SystemClock().now()))
+            problems += [f"desk {desk.feed}: {said}" for said in told]
+    return problems
+
+
 def _of_web(site: Site) -> Iterable[str]:
     """A line for the HTTPS listener and each client; what keeps them from working, or will within thirty days."""
     if site.web is None:
@@ -274,6 +285,7 @@ def doctor(given: Given) -> None:
         site_now = site_of(said.site, rules)
         typer.echo(f"site {site_now.name}, {len(site_now.feeds)} feeds, {len(site_now.payers)} payers")
         problems += _of_listeners(site_now)
+        problems += _of_desks(site_now)
         problems += [said for payer in site_now.payers for said in credential_problems(payer)]
         problems += _of_web(site_now)
         with open_store(said.store, KeyRing.load(said.keys), SystemClock()) as opened:

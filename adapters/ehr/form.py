@@ -1,4 +1,4 @@
-"""The part of the site file that says which EHRs are asked (`[[ehrs]]`)."""
+"""The parts of the site file that say which EHRs are asked (`[[ehrs]]`), and which desks by HL7 v2 (`[[desks]]`)."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from adapters.model.desk import Desk, desk_problems
 from adapters.model.ehr import Ehr, ehr_problems
+from adapters.model.listening import TlsFiles
 from adapters.pipeline.receive import FHIR_TYPES
 
 
@@ -55,3 +57,46 @@ def ehr_part_problems(parts: Sequence[EhrPart], feeds: Mapping[str, str]) -> Ite
             yield f"ehrs.{part.feed}: there is no FHIR feed of that name"
         yield from (f"ehrs.{part.feed}: {kind!r} is not taken here" for kind in part.types if kind not in FHIR_TYPES)
         yield from ehr_problems(part.ehr(Path()))
+
+
+class _Tls(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    certificate: str = Field(min_length=1)
+    key: str = Field(min_length=1)
+    ca: str = Field(min_length=1)
+
+
+class DeskPart(BaseModel):
+    """A `[[desks]]` entry; see `model.desk.Desk`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    feed: str = Field(min_length=1)
+    host: str = "127.0.0.1"
+    port: int = Field(ge=1, le=65535)
+    tls: _Tls | None = None
+    server_name: str = Field(default="", max_length=253)
+    timeout_seconds: float = Field(default=30.0, gt=0, le=600)
+    every_seconds: int = Field(default=60, ge=1)
+    question_days: int = Field(default=7, ge=1, le=365)
+    question_reminder_days: int = Field(default=3, ge=0, le=365)
+
+    def desk(self, folder: Path) -> Desk:
+        """The desk, its files by their paths from the folder that the site file lies in."""
+        files = None
+        if self.tls is not None:
+            files = TlsFiles(*(str(folder / name) for name in (self.tls.certificate, self.tls.key, self.tls.ca)))
+        return Desk(**self.model_dump(exclude={"tls"}), tls=files)
+
+
+def desk_part_problems(
+    parts: Sequence[DeskPart], feeds: Mapping[str, str], writing: Mapping[str, bool]
+) -> Iterable[str]:
+    """What the desks say that cannot be; `feeds` are the site's: name → media, `writing`: name → whether its dialect says
+    how a question is written."""
+    spoken = [name for name, media in feeds.items() if media == "hl7v2"]
+    yield from desk_problems([part.desk(Path()) for part in parts], spoken)
+    for part in parts:
+        if part.feed in spoken and not writing.get(part.feed, True):
+            yield f"desks.{part.feed}: the dialect of this feed says no question: give it [question]"

@@ -1,7 +1,8 @@
 """Questions to the clinic at an EHR that takes them as Tasks: drawn up, asked once, reminded of, brought to their end.
 
 Each call gives the question as it stands afterwards; nothing is written here. A Task is made by a conditional create under
-the question's own identifier, and looked for first where an earlier try had no known outcome.
+the question's own identifier, and looked for first where an earlier try had no known outcome: nothing need be on file
+of it but the question.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from adapters.fhir.wire import JsonObject
 from adapters.model.charge import Hold
 from adapters.model.ehr import Ehr
 from adapters.model.event import REFERENCE, Event
-from adapters.model.question import Question, Stage
+from adapters.model.question import Question, Stage, Step
 from adapters.model.record import PersonRecord
+from adapters.pipeline.questions import Draft, reports_of
 
 _GONE: Final = frozenset({404, 410})
 _WITH_SUBJECT: Final = ("subject", "patient", "for")
@@ -39,38 +41,48 @@ class Asker:
     npi: str
 
 
-def drawn_up(
-    ehr: Ehr,
-    item: str,
-    record: PersonRecord,
-    hold: Hold,
-    body_of: Callable[[str], bytes],
-    *,
-    words: str,
-    number: int,
-    now: datetime,
-    today: datetime,
-) -> Question | None:
-    """The question about a held line; None where the EHR told nothing that the line rests on.
+@dataclass(frozen=True, slots=True)
+class AskByTask:
+    """Asks at an EHR; see `pipeline.questions.Asks`. `body_of` gives the bytes of a journal entry."""
 
-    `body_of` gives the bytes of a journal entry, `words` what the hold says where it has no detail of its own, `today` the
-    instant in the site's zone.
-    """
-    for event, focus in _told_of(ehr, record, hold):
-        return Question(
-            item=item,
-            feed=ehr.feed,
-            focus=focus,
-            patient=_patient(body_of(event.source.message), focus, ehr.base_url),
-            service=hold.slot.service,
-            code=hold.would.code if hold.would else "",
-            day=hold.would.start if hold.would else event.day,
-            detail=(hold.detail or words).rstrip("."),
-            asked=now,
-            due=(today + timedelta(days=ehr.question_days)).date(),
-            number=number,
-        )
-    return None
+    ehr: Ehr
+    client: EhrClient
+    asker: Asker
+    body_of: Callable[[str], bytes]
+
+    @property
+    def feed(self) -> str:
+        """The feed of the EHR."""
+        return self.ehr.feed
+
+    @property
+    def reminder_days(self) -> int:
+        """Days until the one reminder; 0 for none."""
+        return self.ehr.question_reminder_days
+
+    def drawn_up(self, record: PersonRecord, hold: Hold, draft: Draft) -> Question | None:
+        """The question about a held line; None where the EHR told nothing that the line rests on."""
+        for event, focus in told_of(self.ehr, record, hold):
+            patient = _patient(self.body_of(event.source.message), focus, self.ehr.base_url)
+            due = (draft.today + timedelta(days=self.ehr.question_days)).date()
+            return draft.question(event, feed=self.feed, focus=focus, patient=patient, due=due)
+        return None
+
+    def ready(self, question: Question, step: Step, now: datetime) -> Question:  # noqa: ARG002  # the Protocol's
+        """The question itself: a Task is found again by its identifier."""
+        return question
+
+    def ask(self, question: Question, now: datetime, *, again: bool) -> Question:
+        """Make the Task; see `ask`."""
+        return ask(self.ehr, self.client, question, self.asker, now, again=again)
+
+    def remind(self, question: Question, now: datetime) -> Question:
+        """Make it more urgent; see `remind`."""
+        return remind(self.ehr, self.client, question, self.asker, now)
+
+    def tell_of_end(self, question: Question, now: datetime) -> Question:
+        """Complete or cancel it; see `tell_of_end`."""
+        return tell_of_end(self.ehr, self.client, question, self.asker, now)
 
 
 def ask(ehr: Ehr, client: EhrClient, question: Question, asker: Asker, now: datetime, *, again: bool) -> Question:
@@ -127,13 +139,9 @@ def tell_of_end(ehr: Ehr, client: EhrClient, question: Question, asker: Asker, n
     return replace(question, told=True, problem="")
 
 
-def _told_of(ehr: Ehr, record: PersonRecord, hold: Hold) -> Iterator[tuple[Event, str]]:
+def told_of(ehr: Ehr, record: PersonRecord, hold: Hold) -> Iterator[tuple[Event, str]]:
     """What this EHR told of the line, each with its `Type/id` there: what the hold is about first, then what it rests on."""
-    own = [event for event in record.events if event.feed == ehr.feed]
-    messages = hold.why.messages()
-    about = [event for event in own if event.id == hold.about]
-    rests = [event for event in own if event.source.message in messages and event.id != hold.about]
-    for event in (*about, *rests):
+    for event in reports_of(ehr.feed, record, hold):
         prefix = f"{REFERENCE}:{ehr.feed}|"
         names = (key.removeprefix(prefix) for key in event.keys if key.startswith(prefix))
         if name := next((local for one in names if (local := local_name(one, ehr.base_url))), ""):

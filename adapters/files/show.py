@@ -229,6 +229,8 @@ def question_row(question: Question) -> Row:
     return {
         "feed": question.feed,
         "stage": question.stage.value,
+        "by": question.by.value,
+        "id": question.id,
         "task": question.task or None,
         "focus": question.focus,
         "asked": question.asked,
@@ -236,6 +238,7 @@ def question_row(question: Question) -> Row:
         "reminded": question.reminded,
         "clinic": question.clinic or None,
         "problem": question.problem or None,
+        "reply": question.reply or None,
         "closed": question.closed,
         "why": question.why or None,
         "answer": question.answer or None,

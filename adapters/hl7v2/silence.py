@@ -28,6 +28,8 @@ _ACTIONS: Final[Mapping[str, str]] = {
     "charge-gap": "compare the message with the sender's own: a charge line is missing in it",
     "batch-count": "compare the batch with the sender's own: messages are missing in it",
 }
+CODES: Final = frozenset(_ACTIONS)
+"""The codes of what a feed leaves out."""
 _WHOLE: Final = re.compile(r"-?[0-9]{1,15}")
 
 

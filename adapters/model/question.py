@@ -1,4 +1,4 @@
-"""A question to the clinic: what the record must hold before a line may be billed, asked at the EHR that told of it.
+"""A question to the clinic: what the record must hold before a line may be billed, asked of the system that told of it.
 
 The journal alone keeps questions (kind `ehr`): no charge, hold or claim rests on one. The line goes out when the document
 arrives, whether anybody asked or not.
@@ -6,8 +6,10 @@ arrives, whether anybody asked or not.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Final
@@ -22,13 +24,41 @@ class Stage(StrEnum):
     """Where a question stands."""
 
     ASKING = "asking"
-    """It is to be asked. Whether the EHR has it already is not known: it is looked for before it is sent again."""
+    """It is to be asked. Whether the clinic has it already is not known: a Task is looked for before it is made, a message
+    goes again under its own control id."""
     OPEN = "open"
-    """The EHR has it."""
+    """The clinic has it."""
     ANSWERED = "answered"
     """The line is held no more, because of what came from the clinic."""
     WITHDRAWN = "withdrawn"
     """The line is held no more for another reason: nobody needs to answer."""
+
+
+class Step(StrEnum):
+    """What the clinic is told about a question; each step of one question is one message, however often it is sent."""
+
+    ASKED = "asked"
+    REMINDED = "reminded"
+    ANSWERED = "answered"
+    WITHDRAWN = "withdrawn"
+
+
+class By(StrEnum):
+    """How the clinic is asked."""
+
+    TASK = "task"
+    """A FHIR Task at its EHR."""
+    MLLP = "mllp"
+    """HL7 v2 messages to its integration engine."""
+
+
+class Taken(StrEnum):
+    """Whether the clinic has a question that goes by messages."""
+
+    NO = ""
+    PERHAPS = "perhaps"
+    """It was sent, and nobody said what became of it."""
+    YES = "yes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +68,11 @@ class Question:
     item: str
     """Id of the work item of the held line."""
     feed: str
-    """The feed whose EHR is asked."""
+    """The feed whose sender is asked."""
     focus: str
-    """`Type/id` at the EHR of what the line rests on."""
+    """`Type/id` at the EHR of what the line rests on; where messages are sent, the journal id of that report."""
     patient: str
-    """`Patient/id` at the EHR; empty where its resource names nobody by a reference."""
+    """`Patient/id` at the EHR; empty where its resource names nobody by a reference, and where messages are sent."""
     service: str
     """Service family of the line."""
     code: str
@@ -61,7 +91,7 @@ class Question:
     task: str = ""
     """Id of the Task at the EHR; empty until it is known."""
     problem: str = ""
-    """Why the EHR did not take it the last time, as a stable code: `no-answer`, `status-NNN`."""
+    """Why it was not taken the last time, as a stable code: `no-answer`, `status-NNN`, `refused-AE`."""
     tried: datetime | None = None
     """When it was sent the last time."""
     reminded: datetime | None = None
@@ -74,12 +104,26 @@ class Question:
     answer: str = ""
     """Journal id of what the line rests on since; empty where nothing new can be named."""
     told: bool = False
-    """Whether the EHR has been told so: nothing is left to do."""
+    """Whether the clinic has been told so: nothing is left to do."""
+    by: By = By.TASK
+    message: str = field(default="", repr=False)
+    """By messages: what is to be taken next, to the letter as it leaves; empty where nothing is on its way."""
+    step: str = ""
+    """The step that this message is; empty without one."""
+    taken: Taken = Taken.NO
+    unheard: int = 0
+    """How many tries in a row had no answer."""
+    reply: str = field(default="", repr=False)
+    """What the desk said when it refused, without what it repeated of the patient."""
 
     @property
     def id(self) -> str:
-        """The identifier of its Task."""
+        """The identifier of its Task; the filler number of its messages."""
         return str(uuid.uuid5(NAMESPACE, f"{self.item}|{self.number}"))
+
+    def control(self, step: Step) -> str:
+        """MSH-10 of the message of a step: of 20 characters, which every version allows, and always the same."""
+        return base64.b32encode(hashlib.sha256(f"{self.id}|{step}".encode()).digest())[:20].decode()
 
     @property
     def live(self) -> bool:
@@ -100,5 +144,5 @@ def question_words(question: Question) -> tuple[str, ...]:
     if question.closed is not None:
         said.append(f"{question.stage.value} on {question.closed:%Y-%m-%d %H:%M}Z: {question.why}")
         if not question.told:
-            said.append("the EHR has not been told yet")
+            said.append(f"the {'EHR' if question.by is By.TASK else 'desk'} has not been told yet")
     return tuple(said)

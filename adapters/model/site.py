@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from adapters.model.charge import Component
 from adapters.model.claim import ClaimType
+from adapters.model.desk import Desk
 from adapters.model.ehr import Ehr
 from adapters.model.endpoint import PayerEndpoint
 from adapters.model.listening import LARGEST_FRAME, Listening
@@ -205,6 +206,8 @@ class Site:
     """The HTTPS listener beyond this machine; None: HTTP is for this machine only."""
     clients: tuple[Client, ...] = ()
     ehrs: tuple[Ehr, ...] = ()
+    desks: tuple[Desk, ...] = ()
+    """Where questions to the clinic go by HL7 v2."""
     live: tuple[Live, ...] = ()
     """From which dates of service what is compared and claimed; none: everything is claimed."""
     digest: str = ""
@@ -227,6 +230,15 @@ class Site:
     def feed(self, name: str) -> Feed | None:
         """The feed of that name, or None."""
         return next((feed for feed in self.feeds if feed.name == name), None)
+
+    @property
+    def asked_feeds(self) -> tuple[str, ...]:
+        """The feeds whose senders may be asked questions, in the order in which they are: EHRs before desks."""
+        return (*(ehr.feed for ehr in self.ehrs), *(desk.feed for desk in self.desks))
+
+    def desk(self, feed: str) -> Desk | None:
+        """The desk that is asked about what the feed of that name told, or None."""
+        return next((desk for desk in self.desks if desk.feed == feed), None)
 
     def ehr(self, feed: str) -> Ehr | None:
         """The EHR behind the feed of that name, or None."""

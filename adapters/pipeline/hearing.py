@@ -15,7 +15,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from adapters.hl7v2.envelope import Envelope
-from adapters.hl7v2.silence import KIND, Gap, Heard, gaps, heard, item_of, silence, standing
+from adapters.hl7v2.silence import CODES, KIND, Gap, Heard, gaps, heard, item_of, silence, standing
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.site import Feed
 from adapters.model.work import WorkItem
@@ -139,8 +139,12 @@ def items(entries: Iterable[JournalEntry]) -> Mapping[str, WorkItem]:
 
 
 def differences(on_file: Iterable[WorkItem], again: Mapping[str, WorkItem]) -> Iterator[str]:
-    """In which items of feeds what is on file differs from what the journal gives; what persons decided aside."""
-    here = {item.id: item for item in on_file if item.kind == KIND}
+    """In which items of feeds what is on file differs from what the journal gives; what persons decided aside.
+
+    Items of EHRs and desks, which other codes tell apart, follow from how calls went: the journal says so, and they are
+    not made again.
+    """
+    here = {item.id: item for item in on_file if item.kind == KIND and item.code in CODES}
     for id in sorted({*here, *again}):
         if id not in here or id not in again:
             yield f"work|{id}: {'only on file' if id in here else 'only in the fold'}"

@@ -1,4 +1,4 @@
-"""Questions to the clinic as the journal keeps them, and what their end means.
+"""Questions to the clinic as the journal keeps them, who may ask them, and what their end means.
 
 An entry of kind `ehr` tells how a question stands; the last one of its control id counts. A list of those that were ever
 asked of a feed stands beside them, so that one is found whose line is not held any more.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
 from typing import Any, Final, Protocol
 
-from adapters.model.charge import Charge, Slot
+from adapters.model.charge import Charge, Hold, Slot
+from adapters.model.event import Event
 from adapters.model.journal import JournalEntry, JournalKind
-from adapters.model.question import Question, Stage
+from adapters.model.question import By, Question, Stage, Step, Taken
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.model.why import Why
 from adapters.model.work import WorkItem
@@ -24,6 +25,7 @@ LIST: Final = "questions"
 """Control id of the list of a feed's questions: one entry for each, with the id of its work item."""
 _TIMES: Final = ("asked", "tried", "reminded", "closed")
 _DAYS: Final = ("day", "due")
+_WORDS: Final = {"stage": Stage, "by": By, "taken": Taken}
 
 
 class Notes(Protocol):
@@ -34,8 +36,77 @@ class Notes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What of a question is the same whoever asks it."""
+
+    item: str
+    hold: Hold
+    words: str
+    """What the hold says where it has no detail of its own."""
+    number: int
+    now: datetime
+    today: datetime
+    """The same instant in the site's zone."""
+
+    def question(self, event: Event, *, feed: str, focus: str, patient: str, due: date, by: By = By.TASK) -> Question:
+        """The question about what the event told, by the feed's sender."""
+        hold = self.hold
+        return Question(
+            item=self.item,
+            feed=feed,
+            focus=focus,
+            patient=patient,
+            service=hold.slot.service,
+            code=hold.would.code if hold.would else "",
+            day=hold.would.start if hold.would else event.day,
+            detail=(hold.detail or self.words).rstrip("."),
+            asked=self.now,
+            due=due,
+            number=self.number,
+            by=by,
+        )
+
+
+class Asks(Protocol):
+    """One way to ask the clinic about what one feed told. Each call gives the question as it stands afterwards.
+
+    What `ready` gives is put on file before the call that it is for; whoever calls notes the outcome.
+    """
+
+    @property
+    def feed(self) -> str:
+        """The feed."""
+        ...
+
+    @property
+    def reminder_days(self) -> int:
+        """Days until the one reminder; 0 for none."""
+        ...
+
+    def drawn_up(self, record: PersonRecord, hold: Hold, draft: Draft) -> Question | None:
+        """The question about a held line; None where it cannot be asked here."""
+        ...
+
+    def ready(self, question: Question, step: Step, now: datetime) -> Question:
+        """The question as it must stand on file before the clinic is told of this step."""
+        ...
+
+    def ask(self, question: Question, now: datetime, *, again: bool) -> Question:
+        """Ask; `again`: an earlier try may have been taken."""
+        ...
+
+    def remind(self, question: Question, now: datetime) -> Question:
+        """Remind of a question that the clinic has."""
+        ...
+
+    def tell_of_end(self, question: Question, now: datetime) -> Question:
+        """Tell that it is answered or withdrawn."""
+        ...
+
+
 def channel_of(feed: str) -> str:
-    """The journal's channel of questions to the EHR of a feed."""
+    """The journal's channel of questions to the sender of a feed."""
     return f"questions:{feed}"
 
 
@@ -61,7 +132,9 @@ def question_in(entry: JournalEntry) -> Question:
         said[name] = datetime.fromisoformat(said[name]) if said[name] else None
     for name in _DAYS:
         said[name] = date.fromisoformat(said[name])
-    said["stage"] = Stage(said["stage"])
+    for name, kind in _WORDS.items():
+        if name in said:
+            said[name] = kind(said[name])
     return Question(**{name: value for name, value in said.items() if name not in ("of", "before")})
 
 
@@ -75,6 +148,14 @@ def question_about(store: Notes, feeds: Iterable[str], item: str) -> Question | 
     notes = (store.last_noted(channel_of(feed), control_of(item)) for feed in feeds)
     asked = [question_in(entry) for entry in notes if entry is not None]
     return max(asked, key=lambda one: one.asked, default=None)
+
+
+def reports_of(feed: str, record: PersonRecord, hold: Hold) -> Iterator[Event]:
+    """What a feed told of a held line: what the hold is about first, then what it rests on."""
+    own = [event for event in record.events if event.feed == feed]
+    messages = hold.why.messages()
+    yield from (event for event in own if event.id == hold.about)
+    yield from (event for event in own if event.source.message in messages and event.id != hold.about)
 
 
 def rests_on(record: PersonRecord, about: str) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from adapters.model.kinds import KINDS, Role
 from adapters.rules.element import ElementPath, element
 from adapters.rules.location import Location
 from adapters.rules.problem import Problem
+from adapters.rules.question_form import QuestionForm, question_form
 from adapters.rules.strict import Faults, Table
 
 CODED: Final = "coded-charge"
@@ -110,14 +111,7 @@ class Activity:
 _LOCAL_CODE: Final = Location("FT1", 7)
 _QUANTITY: Final = Location("FT1", 10)
 _TRANSACTION: Final = Location("FT1", 2)
-_ADMINISTRATION: Final = (
-    Location("ORC", 2, 1),
-    Location("ORC", 3, 1),
-    Location("RXA", 1),
-    Location("RXA", 2),
-    Location("RXA", 3),
-    Location("RXA", 5),
-)
+_ADMINISTRATION: Final = (Location("ORC", 2, 1), Location("ORC", 3, 1), *(Location("RXA", n) for n in (1, 2, 3, 5)))
 """Order, counters, start and drug: many senders leave the counters at 0 and 1 for every dose of an order."""
 
 
@@ -178,6 +172,8 @@ class Dialect:
     """FHIR: what tells of a session: each treated `fraction`, or the count in the summary of its `phase` or `plan`."""
     coded: frozenset[str] = frozenset({"ChargeItem"})
     """FHIR: types whose HCPCS code is a coded charge; a Procedure that bears one may only tell what was done."""
+    question: QuestionForm | None = None
+    """How questions to the clinic are written for this feed; None where they are not."""
     rules_by_kind: Mapping[str, tuple[FactRule, ...]] = field(default_factory=dict, repr=False, compare=False)
     """`facts` by kind of event, worked out once."""
 
@@ -242,6 +238,7 @@ def _dialect(top: Table) -> Dialect:
         elements=tuple(said for name, table in top.tables("elements") if (said := _element(name, table))),
         sessions_from=top.one_of("sessions_from", plain.sessions_from, SESSIONS_FROM),
         coded=frozenset(top.words("coded", plain.coded, CODED_TYPES)),
+        question=question_form(top),
         rules_by_kind=MappingProxyType({kind: tuple(rule for rule in facts if rule.concerns(kind)) for kind in TOLD}),
     )
     _check_types(top, dialect)
@@ -253,6 +250,8 @@ def _check_types(top: Table, dialect: Dialect) -> None:
     for key, told in (("elements", bool(dialect.elements)), ("extensions", bool(dialect.extensions))):
         if told and dialect.media != "fhir":
             top.problem(key, f"{key} are read of FHIR only")
+    if dialect.question is not None and dialect.media != "hl7v2":
+        top.problem("question", "question is for HL7 v2 only")
     if dialect.quantity_default and not FACTS["units"].fullmatch(dialect.quantity_default):
         top.problem("quantity_default", "quantity_default is not a quantity")
     if dialect.dates >= {"us", "european"}:

@@ -13,6 +13,7 @@ from typing import Final
 
 from adapters.ehr import EhrClient, Polled, notes, poll
 from adapters.ehr.polling import Remembered, Trouble
+from adapters.ehr.questions import AskByTask
 from adapters.errors import BadSetup, StoreDown
 from adapters.hl7v2.silence import KIND
 from adapters.model.ehr import Ehr
@@ -26,11 +27,15 @@ from adapters.store.hearing import Told
 
 GAP: Final = "notification-gap"
 NOT_ASKED: Final = "ehr-not-asked"
+NOT_TAKEN: Final = "question-refused"
 _ACTIONS: Final[Mapping[str, str]] = {
     GAP: "nothing, once the EHR was asked for all that changed; where that fails see why it does not answer",
     NOT_ASKED: "have the EHR's desk mend its answer, or the site file its address, token and types",
+    NOT_TAKEN: "have the engine's desk take the questions, or mend [question] of the feed's dialect; asked again each day",
 }
-"""Code of a work item of an EHR → what to do about it."""
+"""Code of a work item of an EHR or desk → what to do about it."""
+_OVER: Final[Mapping[str, str]] = {NOT_TAKEN: "no question stands refused any more"}
+"""Code → why its item is closed, where it is not the rule: the EHR was asked for all that changed."""
 _WEATHER: Final = frozenset({"no-answer", "status-408", "status-425", "status-429"})
 """Troubles that go by themselves; people are told of them after so many rounds:"""
 PATIENCE: Final = 5
@@ -49,7 +54,7 @@ def tell_people(wired: Wired, feed: str, code: str, detail: str) -> None:
         notes.item_note(feed, code, detail, last, now),
         opens=(item,) if detail else (),
         closes="" if detail else item.id,
-        why="" if detail else "the EHR was asked for all that changed",
+        why="" if detail else _OVER.get(code, "the EHR was asked for all that changed"),
     )
     wired.store.tell_of_feed(told, "" if last is None else last.id)
 
@@ -66,7 +71,7 @@ class Asking:
         self._client = client
         self._wake = wake
         self._stop = threading.Event()
-        self._questioning = Questioning(wired, client, self._stop)
+        self._questioning = Questioning(wired, self._stop)
         self._news: Mapping[str, threading.Event] = {ehr.feed: threading.Event() for ehr in wired.site.ehrs}
         self._troubled = {ehr.feed: 0 for ehr in wired.site.ehrs}
         """How many rounds went wrong one after the other."""
@@ -78,8 +83,12 @@ class Asking:
             self._news[feed].set()
 
     def question(self, ehr: Ehr) -> Questioned | None:
-        """A round of questions to the clinic by this EHR; see `serve.questioning.Questioning.once`."""
-        return self._questioning.once(ehr)
+        """A round of questions to the clinic by Tasks at this EHR, None also where it is asked none; see
+        `serve.questioning.Questioning.once`."""
+        if ehr.questions == "off":
+            return None
+        asked = self._questioning
+        return asked.once(AskByTask(ehr, self._client, asked.asker(ehr.feed), asked.body))
 
     def once(self, ehr: Ehr, *, changed: bool = True) -> Polled | None:
         """One round of an EHR; None where another process is at it. `changed`: ask for all that changed too.

@@ -1,25 +1,29 @@
-"""Questions to the clinic: what the record lacks for a line to be billed is asked at the EHR that told of it.
+"""Questions to the clinic: what the record lacks for a line to be billed is asked of the system that told of it.
 
-A round follows each round of asking an EHR (`serve.asking`), for an EHR whose settings say `questions = "task"`. What is
-meant to be asked is on file before the call and its outcome after it, so that a crash in between asks nothing twice.
+One round for each way of asking (`pipeline.questions.Asks`): Tasks after each round of asking an EHR (`serve.asking`),
+messages by `serve.desks`. What is meant to be asked is on file before the call and its outcome after it, so that a crash in
+between asks nothing twice; a line of which two ways could ask is asked about by the first of the site's alone.
 """
 
 from __future__ import annotations
 
+import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from adapters.ehr import EhrClient
-from adapters.ehr.questions import Asker, ask, drawn_up, remind, tell_of_end
-from adapters.model.ehr import Ehr
-from adapters.model.question import ASKED_OF, Question, Stage
+from adapters.ehr.messages import end_of
+from adapters.ehr.questions import Asker, told_of
+from adapters.model.charge import Hold
+from adapters.model.question import ASKED_OF, Question, Stage, Step
+from adapters.model.record import PersonRecord
 from adapters.model.work import WorkItem
 from adapters.pipeline import questions
+from adapters.pipeline.questions import Asks, Draft
 from adapters.pipeline.settling import found_of
 from adapters.serve import metrics
 from adapters.serve.logs import log
@@ -27,11 +31,17 @@ from adapters.serve.wired import Wired
 
 MOST: Final = 200
 """Questions that are newly asked in one round; the next round goes on."""
-_AWAY: Final = frozenset({"no-answer", "not-asked", "status-401", "status-429", "status-503"})
-"""After these nothing more is said in the round: the EHR as a whole does not answer."""
+_UNHEARD: Final = frozenset({"not-connected", "no-answer", "broken-answer", "other-answer"})
+_AWAY: Final = _UNHEARD | {"not-asked", "status-401", "status-429", "status-503"}
+"""After these nothing more is said in the round: the other side as a whole does not answer."""
 _WEATHER: Final = _AWAY | {"status-408", "status-412", "status-425"}
 """Troubles that go by themselves; as those of 5xx they are tried again with the next round, all others after:"""
 _PATIENCE: Final = timedelta(days=1)
+_FIRST_WAIT: Final = timedelta(minutes=1)
+_LONGEST_WAIT: Final = timedelta(hours=1)
+"""A message that is not answered goes again after the first of these, then after twice as long, up to the second."""
+REFUSED: Final = "refused-"
+"""How the troubles of messages begin that a desk has refused."""
 
 
 @dataclass(slots=True)
@@ -44,68 +54,82 @@ class Questioned:
     answered: int = 0
     withdrawn: int = 0
     troubles: list[str] = field(default_factory=list)
-    """Why the EHR did not take something, as stable codes; each once."""
+    """Why something was not taken, as stable codes; each once."""
+    refused: list[str] = field(default_factory=list)
+    """Messages that stand refused after the round, each with the desk's words."""
+    whole: bool = True
+    """Whether the round came to its end."""
 
 
 class Questioning:
-    """Asks the clinic by the EHRs of a site."""
+    """Asks the clinic, by whatever way it is handed."""
 
-    def __init__(self, wired: Wired, client: EhrClient, stop: threading.Event | None = None) -> None:
+    def __init__(self, wired: Wired, stop: threading.Event | None = None) -> None:
         self._wired = wired
-        self._client = client
         self._stop = stop or threading.Event()
         self._over: dict[str, set[str]] = {}
         """Feed → work items of which nothing is left to be told, as far as this process has seen."""
         self._elsewhere: dict[str, dict[str, str]] = {}
-        """Feed → work items whose line rests on nothing of it, each with the mark of its record when that was seen."""
+        """Feed → work items that are not its to ask about, each with the mark of its record when that was seen."""
 
-    def once(self, ehr: Ehr) -> Questioned | None:
-        """Ask what is new, remind of what is late, end what is over; None where nothing is asked there, or another process
-        is at it. Raises `StoreDown`, and `BadSetup` where the EHR's token cannot be read.
+    def once(self, asks: Asks) -> Questioned | None:
+        """Ask what is new, remind of what is late, end what is over; None where another process is at it.
+
+        Raises `StoreDown`, and `BadSetup` where credentials cannot be read.
         """
-        if ehr.questions == "off":
-            return None
-        with self._wired.store.queue.alone(f"questions:{ehr.feed}") as mine:
+        with self._wired.store.queue.alone(f"questions:{asks.feed}") as mine:
             if not mine:
                 return None
-            done = Questioned(ehr.feed)
-            for before, after in self._steps(ehr):
+            done = Questioned(asks.feed)
+            for before, after in self._steps(asks):
                 self._count(done, before, after)
                 if self._stop.is_set() or after.problem in _AWAY:
+                    done.whole = False
                     break
-        if done.asked or done.reminded or done.answered or done.withdrawn:
-            said = (("asked", done.asked), ("answered", done.answered), ("withdrawn", done.withdrawn))
-            log().info("questions to the clinic", feed=ehr.feed, **dict(said), reminded=done.reminded)
+        for what in ("asked", "reminded", "answered", "withdrawn"):
+            if count := getattr(done, what):
+                log().info("questions to the clinic", feed=asks.feed, code=what, count=count)
         for code in done.troubles:
-            log().warning("a question to the clinic is not taken", feed=ehr.feed, code=code)
+            log().warning("a question to the clinic is not taken", feed=asks.feed, code=code)
         return done
 
-    def _steps(self, ehr: Ehr) -> Iterator[tuple[Question, Question]]:
-        """Each question that something is done about, before and after it."""
+    def asker(self, feed: str) -> Asker:
+        """Who asks about what this feed told: the billing of the site, for the feed's facility."""
+        site = self._wired.site
+        place = next((one.facility for one in site.feeds if one.name == feed), "")
+        facility = next((one for one in site.facilities if one.id == place), None)
+        return Asker(f"Billing of {site.name}", facility.npi if facility else "")
+
+    def body(self, entry: str) -> bytes:
+        """The bytes of a journal entry; none where there is no such entry."""
+        known = self._wired.store.entry(entry)
+        return b"" if known is None else known.body
+
+    def _steps(self, asks: Asks) -> Iterator[tuple[Question, Question]]:
+        """Each question that something is done about or that stands refused, before and after the round."""
         now = self._wired.clock.now()
         open_ = {one.item.id: one.item for one in self._wired.store.open_work() if _asks(one.item)}
-        known = self._known(ehr, open_)
+        known = self._known(asks, open_)
         for question in known.values():
             if question.live and question.item not in open_:
-                ended = self._ended(question, now)
-                self._keep(ended, question, now)
-                yield question, self._told(ehr, ended, now)
-            elif not question.live and not question.told and self._worth_trying(question, now):
-                yield question, self._told(ehr, question, now)
-            elif question.live and self._worth_trying(question, now):
-                if question.stage is Stage.ASKING:
-                    yield question, self._asked(ehr, question, now, again=True)
-                elif self._is_late(ehr, question, now):
-                    after = remind(ehr, self._client, question, self._asker(ehr), now)
-                    yield question, self._keep(replace(after, tried=now), question, now)
-        for fresh in islice(self._all_fresh(ehr, open_, known, now), MOST):
-            self._keep(fresh, None, now)
-            yield fresh, self._asked(ehr, fresh, now, again=False)
+                ended = self._keep(self._ended(question, now), question, now)
+                yield question, self._told(asks, ended, now)
+            elif not self._worth_trying(question, now):
+                if question.problem.startswith(REFUSED):
+                    yield question, question
+            elif not question.live and not question.told:
+                yield question, self._told(asks, question, now)
+            elif question.stage is Stage.ASKING:
+                yield question, self._asked(asks, question, now, again=True)
+            elif question.live and self._is_late(asks, question, now):
+                yield question, self._call(question, now, asks, Step.REMINDED, asks.remind)
+        for fresh in islice(self._all_fresh(asks, open_, known, now), MOST):
+            yield fresh, self._asked(asks, fresh, now, again=False)
 
-    def _known(self, ehr: Ehr, open_: dict[str, WorkItem]) -> dict[str, Question]:
-        """Work item → its last question, of those that were asked at this EHR and are not over."""
-        store, channel = self._wired.store, questions.channel_of(ehr.feed)
-        over = self._over.setdefault(ehr.feed, set())
+    def _known(self, asks: Asks, open_: dict[str, WorkItem]) -> dict[str, Question]:
+        """Work item → its last question, of those that were asked this way and are not over."""
+        store, channel = self._wired.store, questions.channel_of(asks.feed)
+        over = self._over.setdefault(asks.feed, set())
         known: dict[str, Question] = {}
         for item in questions.listed_in(store.noted(channel, questions.LIST)):
             if item in over and item not in open_:
@@ -121,52 +145,86 @@ class Questioning:
         return known
 
     def _all_fresh(
-        self, ehr: Ehr, open_: dict[str, WorkItem], known: dict[str, Question], now: datetime
+        self, asks: Asks, open_: dict[str, WorkItem], known: dict[str, Question], now: datetime
     ) -> Iterator[Question]:
-        """The questions that have not been asked, one after the other as they are wanted."""
+        """The questions that have not been asked, one after the other as they are wanted, each on file."""
         over = [item for item in open_.values() if item.id not in known or known[item.id].told]
         marks = self._wired.store.marks({item.person for item in over})
-        before, seen = self._elsewhere.get(ehr.feed, {}), dict[str, str]()
-        self._elsewhere[ehr.feed] = seen
+        before, seen = self._elsewhere.get(asks.feed, {}), dict[str, str]()
+        self._elsewhere[asks.feed] = seen
         for item in over:
             mark = marks.get(item.person, "")
             fresh = None
             if not mark or before.get(item.id) != mark:
-                fresh = self._fresh(ehr, item, known.get(item.id), now)
+                with self._choosing() as mine:
+                    if not mine:
+                        return
+                    fresh = self._fresh(asks, item, now)
+                    if fresh is not None:
+                        self._keep(fresh, None, now)
             if fresh is None:
                 seen[item.id] = mark
             else:
                 yield fresh
 
-    def _fresh(self, ehr: Ehr, item: WorkItem, earlier: Question | None, now: datetime) -> Question | None:
-        """The question about an item of which nobody has been asked; None where this EHR told nothing of it."""
+    def _choosing(self) -> contextlib.AbstractContextManager[bool]:
+        """Be the only one that begins a question, where several could about the same line."""
+        if len(self._wired.site.asked_feeds) < 2:
+            return contextlib.nullcontext(enter_result=True)
+        return self._wired.store.queue.alone("questions", wait=lambda: not self._stop.is_set())
+
+    def _fresh(self, asks: Asks, item: WorkItem, now: datetime) -> Question | None:
+        """The question about an item of which nobody has been asked; None where it is not asked this way."""
         found = found_of(self._wired.store, item)
         if found.hold is None or found.record is None:
             return None
-        site, rules = self._wired.site, self._wired.house.rules
-        return drawn_up(
-            ehr,
-            item.id,
-            found.record,
-            found.hold,
-            self._body,
-            words=rules.hold(found.hold.code).words,
-            number=1 if earlier is None else earlier.number + 1,
-            now=now,
-            today=now.astimezone(ZoneInfo(site.zone)),
-        )
+        site, rules, store = self._wired.site, self._wired.house.rules, self._wired.store
+        ways = list(self._ways(found.record, found.hold))
+        if asks.feed not in ways[:1]:
+            return None
+        others = [feed for feed in self._asking() if feed != asks.feed]
+        if (there := questions.question_about(store, others, item.id)) is not None and there.live:
+            return None
+        earlier = questions.question_about(store, site.asked_feeds, item.id)
+        words, number = rules.hold(found.hold.code).words, 1 if earlier is None else earlier.number + 1
+        draft = Draft(item.id, found.hold, words, number, now, now.astimezone(ZoneInfo(site.zone)))
+        return asks.drawn_up(found.record, found.hold, draft)
 
-    def _body(self, entry: str) -> bytes:
-        known = self._wired.store.entry(entry)
-        return b"" if known is None else known.body
+    def _asking(self) -> Iterator[str]:
+        """The feeds by which questions are asked now."""
+        site = self._wired.site
+        yield from (ehr.feed for ehr in site.ehrs if ehr.questions != "off")
+        yield from (desk.feed for desk in site.desks)
 
-    def _asked(self, ehr: Ehr, question: Question, now: datetime, *, again: bool) -> Question:
-        after = ask(ehr, self._client, question, self._asker(ehr), now, again=again)
-        return self._keep(after, question, now)
+    def _ways(self, record: PersonRecord, hold: Hold) -> Iterator[str]:
+        """The feeds whose senders could be asked about a line, in the order of the site: EHRs before desks."""
+        site = self._wired.site
+        for ehr in site.ehrs:
+            if ehr.questions != "off" and any(True for _ in told_of(ehr, record, hold)):
+                yield ehr.feed
+        for desk in site.desks:
+            if any(True for _ in questions.reports_of(desk.feed, record, hold)):
+                yield desk.feed
 
-    def _told(self, ehr: Ehr, question: Question, now: datetime) -> Question:
-        after = tell_of_end(ehr, self._client, question, self._asker(ehr), now)
-        return self._keep(replace(after, tried=now), question, now)
+    def _asked(self, asks: Asks, question: Question, now: datetime, *, again: bool) -> Question:
+        return self._call(question, now, asks, Step.ASKED, lambda ready, at: asks.ask(ready, at, again=again))
+
+    def _told(self, asks: Asks, question: Question, now: datetime) -> Question:
+        return self._call(question, now, asks, end_of(question), asks.tell_of_end)
+
+    def _call(
+        self,
+        question: Question,
+        now: datetime,
+        asks: Asks,
+        step: Step,
+        call: Callable[[Question, datetime], Question],
+    ) -> Question:
+        """Tell the clinic of a step: what leaves is on file before it does, what became of it afterwards."""
+        ready = asks.ready(question, step, now)
+        if ready != question:
+            self._keep(ready, question, now)
+        return self._keep(replace(call(ready, now), tried=now), ready, now)
 
     def _ended(self, question: Question, now: datetime) -> Question:
         """A question whose line is held no more, with what ended it."""
@@ -185,27 +243,26 @@ class Questioning:
             store.note(channel, questions.control_of(after.item), lambda last: questions.note_of(after, last, now))
         return after
 
-    def _asker(self, ehr: Ehr) -> Asker:
-        site = self._wired.site
-        place = next((feed.facility for feed in site.feeds if feed.name == ehr.feed), "")
-        facility = next((one for one in site.facilities if one.id == place), None)
-        return Asker(f"Billing of {site.name}", facility.npi if facility else "")
-
     @staticmethod
-    def _is_late(ehr: Ehr, question: Question, now: datetime) -> bool:
-        wanted = ehr.question_reminder_days > 0 and question.reminded is None and not question.clinic
-        return wanted and now - question.asked >= timedelta(days=ehr.question_reminder_days)
+    def _is_late(asks: Asks, question: Question, now: datetime) -> bool:
+        wanted = asks.reminder_days > 0 and question.reminded is None and not question.clinic
+        return wanted and now - question.asked >= timedelta(days=asks.reminder_days)
 
     @staticmethod
     def _worth_trying(question: Question, now: datetime) -> bool:
-        """Whether nothing speaks against a call now: what the EHR refuses, it refuses for a while."""
-        if _passes(question.problem) or question.tried is None:
+        """Whether nothing speaks against a call now: who refuses, refuses for a while, and who is silent is busy."""
+        if question.tried is None:
             return True
-        return now - question.tried >= _PATIENCE
+        if question.unheard:
+            wait: timedelta = min(_FIRST_WAIT * 2 ** min(question.unheard - 1, 10), _LONGEST_WAIT)
+            return now - question.tried >= wait
+        return _passes(question.problem) or now - question.tried >= _PATIENCE
 
     @staticmethod
     def _count(done: Questioned, before: Question, after: Question) -> None:
-        if after.problem:
+        if after.problem.startswith(REFUSED):
+            done.refused.append(f"{after.problem.removeprefix(REFUSED)}: {after.reply or 'no words'}")
+        if after.problem and after != before:
             metrics.QUESTIONS.labels(done.feed, "trouble").inc()
             if after.problem not in done.troubles:
                 done.troubles.append(after.problem)

@@ -16,6 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from adapters.ehr import EhrClient
+from adapters.ehr.sending import MllpSender
 from adapters.errors import BadSetup
 from adapters.model.listening import Listening
 from adapters.model.web import WebListening
@@ -23,6 +24,7 @@ from adapters.pages.links import Links
 from adapters.payers.origin import is_loopback
 from adapters.serve import https
 from adapters.serve.asking import Asking
+from adapters.serve.desks import Desks
 from adapters.serve.gate import Gate
 from adapters.serve.health import create_health_app
 from adapters.serve.http import create_app
@@ -123,6 +125,7 @@ def serve_all(
         asking = Asking(wired, client, wake=worker.wake)
         if "payer" in roles:
             stack.enter_context(asking.going_on())
+            stack.enter_context(Desks(wired, MllpSender()).going_on())
         if "web" in roles:
             app = create_app(wired, fhir_feed=fhir_feed, wake=worker.wake, links=links, news=asking.tell)
             address = stack.enter_context(serving(app, host, http_port))

@@ -15,7 +15,11 @@ import pytest
 
 from adapters.ehr import EhrClient
 from adapters.model.ehr import Ehr
+from adapters.rules import Ruleset
+from adapters.settings import rules_of
 from adapters.store import KeyRing, SqlStore, open_store
+from tests.ehr.engine import Engine, listening
+from tests.ehr.office import Made, Office, office_of
 
 NOON = datetime(2026, 1, 12, 17, 0, tzinfo=UTC)
 
@@ -230,6 +234,29 @@ def ehr(desk: Desk) -> Callable[..., Ehr]:
     def made(**over: Any) -> Ehr:
         said = {"types": ("Procedure",), "page_size": 2, "timeout_seconds": 2.0, "attempts": 3} | over
         return Ehr("emr", desk.base, **said)
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def mapped() -> Ruleset:
+    """The mappings, read once."""
+    return rules_of()
+
+
+@pytest.fixture
+def engine() -> Iterator[Engine]:
+    """An integration engine that takes everything."""
+    with listening(Engine()) as one:
+        yield one
+
+
+@pytest.fixture
+def hl7_office(store: SqlStore, clock: Clock, mapped: Ruleset, engine: Engine) -> Made:
+    """`hl7_office(more, port)`: an office whose desk is the engine, or behind another port."""
+
+    def made(more: str = "", port: int = 0) -> Office:
+        return office_of(store, clock, mapped, port or engine.port, more)
 
     return made
 

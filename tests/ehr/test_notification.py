@@ -186,6 +186,26 @@ def test_news_stays_open_while_the_ehr_does_not_answer_and_over_midnight(
     assert not list(unfollowed(store, "emr", clock.now()))
 
 
+@pytest.mark.parametrize("days", [1, -1])
+def test_news_is_followed_whichever_way_the_clock_was_put(
+    desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made, tell: Telling, days: int
+) -> None:
+    tell(b"")
+    poll(ehr(), client, store, clock.now, changed=False)
+    clock.forward(days=days)
+    tell(bundle(status("event-notification", 1)))
+    clock.forward(days=-days)
+    tell(bundle(status("event-notification", 2)))
+    news = list(unfollowed(store, "emr", clock.now()))
+    assert len(news) == 2
+    assert news[0].seq < news[1].seq, "in the order in which it came"
+    desk.put(patient())
+    desk.put(session(1))
+    desk.put(session(2))
+    assert poll(ehr(), client, store, clock.now, changed=False).taken == 2
+    assert not list(unfollowed(store, "emr", clock.now()))
+
+
 def test_a_gap_in_the_numbers_is_told_and_asks_for_a_whole_round(
     desk: Desk, store: SqlStore, client: EhrClient, clock: Clock, ehr: Made, tell: Telling
 ) -> None:

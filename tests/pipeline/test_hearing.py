@@ -145,6 +145,8 @@ def test_a_rebuild_names_the_items_that_are_others_than_the_journal_gives() -> N
     again = items([told(silent, 1)])
     (item,) = again.values()
     assert list(differences([item, replace(item, id="theirs", kind="hold")], again)) == []
+    # What is told of an EHR or a desk bears the same kind, and is no message's: nothing of a feed says it again.
+    assert list(differences([item, replace(item, id="ehrs", code="ehr-not-asked")], again)) == []
     assert list(differences([], again)) == [f"work|{item.id}: only in the fold"]
     assert list(differences([item], {})) == [f"work|{item.id}: only on file"]
     assert list(differences([replace(item, detail="x")], again)) == [
