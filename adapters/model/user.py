@@ -19,7 +19,10 @@ ELSEWHERE: Final = "openid$"
 """How that begins which is kept of a user who signs in elsewhere, in place of a password."""
 FAILURES: Final = 8
 WITHIN: Final = timedelta(minutes=15)
-"""So many wrong passwords for one name, none of them longer ago than this after the one before: the name rests as long."""
+"""So many wrong passwords for one name, none of them longer ago than this after the one before: the name rests as long.
+So does a browser that the name has signed in by, whose tries count for it alone."""
+BROWSER_KNOWN: Final = timedelta(days=90)
+"""How long a browser is known after a good sign-in by it; each good sign-in begins it anew."""
 
 
 class Role(StrEnum):
@@ -65,7 +68,7 @@ class User:
 
     def rests(self, now: datetime) -> bool:
         """Whether nobody is let in by this name now: too many wrong passwords a short while ago."""
-        return self.failures >= FAILURES and self.failed_at is not None and now < self.failed_at + WITHIN
+        return resting(self.failures, self.failed_at, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +86,17 @@ class Session:
     def over(self, now: datetime) -> bool:
         """Whether it admits nobody any more: idle too long, or open too long. A clock put back ends it, too."""
         return not (self.begun <= now < self.begun + LONGEST and now < self.seen + IDLE)
+
+
+def resting(failures: int, failed_at: datetime | None, now: datetime) -> bool:
+    """Whether so many wrong passwords, the last of them then, let nobody in now."""
+    return failures >= FAILURES and failed_at is not None and now < failed_at + WITHIN
+
+
+def one_more(failures: int, failed_at: datetime | None, now: datetime) -> int:
+    """So many wrong passwords are they with one more now: the first again after a while, and after a rest."""
+    fresh = failed_at is None or now >= failed_at + WITHIN or failures >= FAILURES
+    return 1 if fresh else failures + 1
 
 
 def user_name(said: str) -> str:

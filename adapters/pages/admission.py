@@ -26,7 +26,7 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
 from adapters.errors import StoreDown
-from adapters.model.user import LONGEST, Role
+from adapters.model.user import BROWSER_KNOWN, LONGEST, Role
 from adapters.pages.links import LINKED, Links
 from adapters.pages.sheet import HEADERS, NAVIGATION, Place, message, page
 from adapters.pages.wired import PageWired
@@ -34,6 +34,8 @@ from adapters.pages.wired import PageWired
 COOKIE: Final = "oncoclaims_session"
 """Of plain HTTP, which is on this machine only; by HTTPS its name binds it to the host (RFC 6265bis, 4.1.3.2)."""
 TOLD: Final = "oncoclaims_told"
+KNOWN: Final = "oncoclaims_known"
+"""By which a user has signed in here: one of each user, since many share a machine. It lets nobody in (`smart.browsers`)."""
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[0-9a-f]{12})?")
 """An id that we gave: of what else stands in an address, nobody knows what somebody typed."""
 LARGEST_FORM: Final = 64 * 1024
@@ -134,6 +136,30 @@ def end_session(answer: Response, request: Request) -> None:
     answer.delete_cookie(cookie_name(request), path="/", httponly=True, samesite="strict", secure=secure)
 
 
+def mark_held(request: Request, name: str) -> str:
+    """What the browser holds by which this user has signed in; empty where it holds nothing such."""
+    held = request.cookies.get(_known_name(request, name), "")
+    return held if len(held) <= LONGEST_WORD else ""
+
+
+def set_mark(answer: Response, request: Request, name: str, mark: str) -> None:
+    """Have the browser hold that this user has signed in by it; it holds so after the session, too."""
+    answer.set_cookie(
+        _known_name(request, name),
+        mark,
+        max_age=int(BROWSER_KNOWN.total_seconds()),
+        path="/",
+        httponly=True,
+        samesite="strict",
+        secure=request.url.scheme == "https",
+    )
+
+
+def _known_name(request: Request, name: str) -> str:
+    known = f"{KNOWN}_{digest(f'known|{name}')[:16]}"
+    return f"__Host-{known}" if request.url.scheme == "https" else known
+
+
 def ours(request: Request) -> bool:
     """Whether a form came from a page of ours, by what the browser says, which no page can forge; silence is no.
 
@@ -144,7 +170,7 @@ def ours(request: Request) -> bool:
     return (site or origin) is not None and site in (None, "same-origin") and origin in (None, own)
 
 
-async def form_of(request: Request) -> Mapping[str, str] | None:
+async def form_of(request: Request, largest: int = LARGEST_FORM) -> Mapping[str, str] | None:
     """The fields of a form; None for what is none, is too large or too slow. Of a name that comes twice the last holds."""
     media = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media != "application/x-www-form-urlencoded":
@@ -154,7 +180,7 @@ async def form_of(request: Request) -> Mapping[str, str] | None:
         async with asyncio.timeout(FORM_SECONDS):
             async for piece in request.stream():
                 read += piece
-                if len(read) > LARGEST_FORM:
+                if len(read) > largest:
                     return None
         pairs = parse_qsl(read.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
     except (TimeoutError, ClientDisconnect, ValueError):
@@ -192,13 +218,15 @@ class Doors:
         self._places.add(path)
         self._routes.add_api_route(path, shown, methods=["GET"])
 
-    def post(self, path: str, do: Answering, needs: Role, *, once: bool = True) -> None:
-        """What a form does. Without `once` the same form may be sent again: it only asks."""
+    def post(self, path: str, do: Answering, needs: Role, *, once: bool = True, largest: int = LARGEST_FORM) -> None:
+        """What a form does. Without `once` the same form may be sent again: it only asks. More than usual is read of a
+        form by those alone who may do it."""
 
         async def done(request: Request) -> Response:
             if not ours(request):
                 return _forged()
-            form = await form_of(request)
+            more = largest > LARGEST_FORM and await run_in_threadpool(self._may, request, needs)
+            form = await form_of(request, largest if more else LARGEST_FORM)
             if form is None:
                 return message("This form cannot be read", ("Nothing was done.",), 400)
             return await run_in_threadpool(self._answered, request, needs, do, form, once)
@@ -215,6 +243,13 @@ class Doors:
             return Visitor(LINKED, Role.VIEWER, digest(token)), token
         session = self.wired.store.session(digest(token), now)
         return None if session is None else (Visitor(session.user, session.role, session.id), token)
+
+    def _may(self, request: Request, needs: Role) -> bool:
+        try:
+            found = self.visitor(request)
+        except StoreDown:
+            return False
+        return found is not None and found[0].may(needs)
 
     def redeemed(self, token: str) -> str | None:
         """The session that a one-time link opens; None where it opens none, as where people sign in. Raises `StoreDown`."""

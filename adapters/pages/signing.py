@@ -2,7 +2,8 @@
 
 GET /sign-in asks for name and password, POST /sign-in looks at them; GET /open/{token} takes a one-time link; POST
 /sign-out ends the session; GET /users lists who may sign in and who has. A wrong name, a wrong password and a name that
-rests get one and the same answer, after the same time.
+rests get one and the same answer, after the same time. Wrong passwords from a browser by which the name has signed in
+count for that browser, and all others for the name: so strangers can keep out strangers only.
 """
 
 from __future__ import annotations
@@ -29,7 +30,9 @@ from adapters.pages.admission import (
     digest,
     end_session,
     form_of,
+    mark_held,
     ours,
+    set_mark,
     set_session,
 )
 from adapters.pages.links import LINK_VALID
@@ -127,14 +130,16 @@ class _Signing:
             kept = user.secret if user and not user.elsewhere else NOBODYS
             right = fits(form.get("password", ""), kept)
             taken = user if user and right and self._by_password(user) else None
-            if taken and store.sign_in(taken.name, taken.secret, digest(token), now) is not None:
+            browser = store.browser_of(mark_held(request, user.name), user, now) if user else ""
+            if taken and store.sign_in(taken.name, taken.secret, digest(token), now, browser) is not None:
                 self._end(request, taken.name)
                 answer: Response = RedirectResponse(onward, 303, headers=HEADERS)
                 set_session(answer, request, token)
+                set_mark(answer, request, taken.name, store.mark_of(taken, self._doors.random_token(), now))
                 return answer
             self._tries.failed(peer, now)
             if user is not None and not right:
-                store.failed_to_sign_in(user.name, now)
+                store.failed_to_sign_in(user.name, now, browser)
             refused = self._doors.asks(request, 403, _REFUSED, then=onward)
         except StoreDown:
             return down()

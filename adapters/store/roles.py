@@ -44,7 +44,7 @@ _WORKER_WRITES: Final = {
     "waiting": "INSERT, DELETE",
     "used_once": "INSERT, DELETE",
     # Who signs in to the pages.
-    **dict.fromkeys(("users", "sessions"), "INSERT, UPDATE, DELETE"),
+    **dict.fromkeys(("users", "sessions", "browsers"), "INSERT, UPDATE, DELETE"),
     **dict.fromkeys(lane_jobs.TABLES, "INSERT, UPDATE, DELETE"),
 }
 _SEQUENCES: Final = tuple(f"{table}_id_seq" for table in lane_jobs.TABLES)

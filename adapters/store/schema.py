@@ -216,6 +216,8 @@ work_items: Final = Table(
     Column("closed", BigInteger),
     *_sealed(),
     Index(None, "kind", "closed", "due", "id"),
+    # The open ones, by what they are about: years of closed ones are not looked at.
+    Index(None, "about", "id", sqlite_where=sql("closed IS NULL"), postgresql_where=sql("closed IS NULL")),
 )
 
 
@@ -349,3 +351,14 @@ sessions: Final = Table(
     _number("seen"),
 )
 """Who is signed in, by the digest of what the browser holds; gone with the user, with a new password and a new role."""
+
+browsers: Final = Table(
+    "browsers",
+    metadata,
+    _text("id", primary_key=True),
+    Column("name", _TEXT, ForeignKey("users.name"), nullable=False, index=True),
+    _number("failures"),
+    _number("failed_at"),
+)
+"""Wrong passwords from a browser that the user has signed in by, by a digest of what it holds; none where there were none
+lately. Gone with the user, with a new password and a new role."""

@@ -1,25 +1,26 @@
 """Users and their sessions: rows that change, each change told to the journal in the same transaction.
 
-The journal has who may sign in since when, who did, and that a name rests; it never has a password nor what one is
+The journal has who may sign in since when, who did, and that a name or a browser rests; it never has a password nor what one is
 checked against, and no session's key. Names of users are setup, not PHI.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, RowMapping, delete, insert, select, update
 
 from adapters.model.journal import JournalKind
-from adapters.model.user import FAILURES, IDLE, LONGEST, WITHIN, Role, Session, User
+from adapters.model.user import FAILURES, IDLE, LONGEST, WITHIN, Role, Session, User, one_more, resting
 from adapters.ports import Receipt
+from adapters.smart import browsers as known
 from adapters.store import codec
 from adapters.store.editions import journal as noting
 from adapters.store.keys import KeyRing
-from adapters.store.schema import sessions, users
+from adapters.store.schema import browsers, sessions, users
 
 T = TypeVar("T")
 
@@ -72,29 +73,54 @@ class UserRows(Protocol):
 
         return self._write(lambda connection: self._remove(connection, name, by, now))
 
-    def failed_to_sign_in(self, name: str, now: datetime) -> None:
-        """A wrong password for a name. The last of too many is told to the journal; the others are counted only."""
+    def mark_of(self, user: User, number: str, now: datetime) -> str:
+        """What the browser is to hold by which the user has signed in now; `number` is fresh, and nobody can guess it."""
+        return known.mark_of(user, number, self._keys.secret(known.PURPOSE), now)
+
+    def browser_of(self, mark: str, user: User, now: datetime) -> str:
+        """The id of the browser that holds this mark, where the user as it is now has signed in by it; else empty."""
+        return known.browser_of(mark, user, self._keys.secret(known.PURPOSE), now)
+
+    def failed_to_sign_in(self, name: str, now: datetime, browser: str = "") -> None:
+        """A wrong password for a name. The last of too many is told to the journal; the others are counted only.
+
+        From a `browser` that the user has signed in by it counts for that browser alone, from any other for the name.
+        """
 
         def work(connection: Connection) -> None:
             user = self._known(connection, name)
-            if user is None or user.rests(now):
+            if user is None:
                 return
-            fresh = user.failed_at is None or now >= user.failed_at + WITHIN or user.failures >= FAILURES
-            failures = 1 if fresh else user.failures + 1
+            before = _Tried(user.failures, user.failed_at) if not browser else _tried(connection, browser)
+            if before.rests(now):
+                return
+            failures = one_more(before.failures, before.failed_at, now)
             values = {"failures": failures, "failed_at": codec.micros(now)}
-            connection.execute(update(users).where(users.c.name == name).values(**values))
+            if browser:
+                over = codec.micros(now - WITHIN)
+                connection.execute(delete(browsers).where((browsers.c.id == browser) | (browsers.c.failed_at <= over)))
+                connection.execute(insert(browsers), [{"id": browser, "name": name, **values}])
+            else:
+                connection.execute(update(users).where(users.c.name == name).values(**values))
             if failures >= FAILURES:
-                self._tell(connection, name, "rests", name, now)
+                self._tell(connection, name, "rests", name, now, **({"browser": browser[:16]} if browser else {}))
 
         self._write(work)
 
-    def sign_in(self, name: str, secret: str, session: str, now: datetime) -> Session | None:
-        """Begin the session of this id (a digest), if the user still has this secret and does not rest."""
+    def sign_in(self, name: str, secret: str, session: str, now: datetime, browser: str = "") -> Session | None:
+        """Begin the session of this id (a digest), if the user still has this secret and does not rest.
+
+        By a `browser` that the user has signed in by, if that does not rest; what strangers tried stays counted.
+        """
 
         def work(connection: Connection) -> Session | None:
             user = self._known(connection, name)
-            if user is None or user.secret != secret or user.rests(now):
+            if user is None or user.secret != secret:
                 return None
+            if _tried(connection, browser).rests(now) if browser else user.rests(now):
+                return None
+            if not browser:
+                self._forget(connection, name)
             return self._begin(connection, name, user.role, session, now)
 
         return self._write(work)
@@ -115,6 +141,7 @@ class UserRows(Protocol):
                 return None
             if before is None or before.role is not role:
                 self._put(connection, User(name, role, secret, now), before, VOUCHED)
+            self._forget(connection, name)
             return self._begin(connection, name, role, session, now)
 
         return self._write(work)
@@ -168,11 +195,13 @@ class UserRows(Protocol):
         else:
             connection.execute(update(users).where(users.c.name == user.name).values(**values))
             connection.execute(delete(sessions).where(sessions.c.name == user.name))
+            connection.execute(delete(browsers).where(browsers.c.name == user.name))
         turn = "made" if before is None else "role" if before.role is not user.role else "password"
         self._tell(connection, user.name, turn, by, user.since, role=user.role.value)
 
     def _remove(self, connection: Connection, name: str, by: str, now: datetime) -> bool:
         connection.execute(delete(sessions).where(sessions.c.name == name))
+        connection.execute(delete(browsers).where(browsers.c.name == name))
         if not connection.execute(delete(users).where(users.c.name == name)).rowcount:
             return False
         self._tell(connection, name, "removed", by, now)
@@ -183,9 +212,12 @@ class UserRows(Protocol):
         connection.execute(delete(sessions).where((sessions.c.begun <= early[0]) | (sessions.c.seen <= early[1])))
         at = codec.micros(now)
         connection.execute(insert(sessions), [{"id": session, "name": name, "begun": at, "seen": at}])
-        connection.execute(update(users).where(users.c.name == name).values(failures=0, failed_at=None))
         self._tell(connection, name, "signed-in", name, now, session=session[:16])
         return Session(session, name, role, now, now)
+
+    def _forget(self, connection: Connection, name: str) -> None:
+        """Forget what was tried by a name before it was signed in by."""
+        connection.execute(update(users).where(users.c.name == name).values(failures=0, failed_at=None))
 
     def _known(self, connection: Connection, name: str) -> User | None:
         row = connection.execute(select(users).where(users.c.name == name)).mappings().one_or_none()
@@ -201,6 +233,23 @@ class UserRows(Protocol):
         said = {"user": name, "turn": turn, "by": by, "at": at.isoformat(), "after": last.id if last else "", **more}
         told = Receipt.of_ours(JournalKind.USER, CHANNEL, said, at, actor=f"person:{by}", control=name)
         noting.note(connection, told, self._keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Wrong passwords from one browser, or of a name from all others."""
+
+    failures: int = 0
+    failed_at: datetime | None = None
+
+    def rests(self, now: datetime) -> bool:
+        """Whether nobody is let in so now."""
+        return resting(self.failures, self.failed_at, now)
+
+
+def _tried(connection: Connection, browser: str) -> _Tried:
+    row = connection.execute(select(browsers).where(browsers.c.id == browser)).mappings().one_or_none()
+    return _Tried() if row is None else _Tried(row["failures"], codec.instant(row["failed_at"]))
 
 
 def _place(name: str) -> str:

@@ -12,9 +12,10 @@ import pytest
 from fastapi.testclient import TestClient
 
 from adapters.model.listening import TlsFiles
-from adapters.model.user import Role
+from adapters.model.user import FAILURES, Role
 from adapters.model.web import WebListening
 from adapters.pages import signing
+from adapters.pages.admission import KNOWN
 from adapters.pages.openid import BEGUN, VALID
 from adapters.pipeline import House
 from adapters.serve.gate import Gate
@@ -50,8 +51,8 @@ class Outside:
         answer: httpx.Response = self.browser.get(address, headers={"Sec-Fetch-Site": "cross-site"})
         return answer
 
-    def by_password(self, name: str) -> httpx.Response:
-        form = {"name": name, "password": PASSWORD}
+    def by_password(self, name: str, password: str = PASSWORD) -> httpx.Response:
+        form = {"name": name, "password": password}
         answer: httpx.Response = self.browser.post("/sign-in", data=form, headers=OURS)
         return answer
 
@@ -273,6 +274,19 @@ def test_beside_it_admins_alone_sign_in_by_password(at: Outside) -> None:
     here = at.there.client.get("/sign-in").text
     assert f'href="{BASE}/sign-in"' in here
     assert at.there.client.get("/sign-in/openid").status_code == 404
+
+
+def test_who_signs_in_there_is_kept_out_by_no_wrong_passwords_and_gets_no_mark(at: Outside) -> None:
+    assert at.signs_in(groups=["it"]).status_code == 200
+    at.browser.cookies.clear()
+    for _ in range(FAILURES):
+        at.by_password("kim", "x" * 20)
+    user = at.there.store.user("kim")
+    assert user is not None
+    assert user.rests(at.there.clock.at)
+    answer = at.signs_in(groups=["it"])
+    assert answer.status_code == 200
+    assert not any(KNOWN in name for name in at.browser.cookies)
 
 
 def test_a_site_may_have_no_passwords_at_all(outside: Any) -> None:

@@ -46,14 +46,20 @@ class UserShelf:
     def user(self, name: str) -> User | None:
         return self.known.get(name)
 
-    def failed_to_sign_in(self, name: str, now: datetime) -> None:
+    def mark_of(self, _user: User, number: str, _now: datetime) -> str:
+        return number
+
+    def browser_of(self, _mark: str, _user: User, _now: datetime) -> str:
+        return ""
+
+    def failed_to_sign_in(self, name: str, now: datetime, _browser: str = "") -> None:
         user = self.known[name]
         if user.rests(now):
             return
         fresh = user.failed_at is None or now >= user.failed_at + WITHIN or user.failures >= FAILURES
         self.known[name] = replace(user, failures=1 if fresh else user.failures + 1, failed_at=now)
 
-    def sign_in(self, name: str, secret: str, session: str, now: datetime) -> Session | None:
+    def sign_in(self, name: str, secret: str, session: str, now: datetime, _browser: str = "") -> Session | None:
         user = self.known.get(name)
         if user is None or user.secret != secret or user.rests(now):
             return None

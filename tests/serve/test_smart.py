@@ -71,7 +71,7 @@ class Outside:
         answer = connection.getresponse()
         read = answer.read()
         connection.close()
-        told = {name.lower(): value for name, value in answer.getheaders()}
+        told = {name.lower(): value for name, value in reversed(answer.getheaders())}  # the first of each name
         return answer.status, told, json.loads(read) if "json" in told.get("content-type", "") else read
 
     def claims(self, client: str = "clinic", **more: Any) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from adapters.model.user import FAILURES, IDLE, LONGEST, WITHIN, Role, User
 from adapters.store import SqlStore
 from adapters.store.keys import Damaged
-from adapters.store.schema import sessions, users
+from adapters.store.schema import browsers, sessions, users
 from tests.store.conftest import NOW
 
 KIM = User("kim", Role.BILLER, "scrypt$4$1$1$c2FsdA==$canary", NOW)
@@ -184,3 +184,30 @@ def test_who_is_vouched_for_takes_no_name_of_another(store: SqlStore) -> None:
     assert store.users() == (KIM,)
     assert store.sessions(NOW) == ()
     assert store.counts() == before, "nothing is told of what was not done"
+
+
+def test_a_browser_that_the_user_has_signed_in_by_has_a_count_of_its_own(open_file: Callable[..., SqlStore]) -> None:
+    with open_file() as first:
+        first.put_user(KIM, "console")
+        user = first.user("kim")
+        assert user is not None
+        mark = first.mark_of(user, "number-that-nobody-guesses", NOW)
+        mine = first.browser_of(mark, user, NOW)
+        assert mine
+        for n in range(FAILURES):
+            first.failed_to_sign_in("kim", NOW, mine)
+            first.failed_to_sign_in("lee", NOW, mine)
+            assert (first.sign_in("kim", KIM.secret, f"{n}" * 64, NOW, mine) is None) == (n + 1 == FAILURES)
+    with open_file() as again:
+        user = again.user("kim")
+        assert user is not None
+        assert user.failures == 0
+        assert again.browser_of(mark, user, NOW) == mine, "known by every process that has the key file"
+        assert again.sign_in("kim", KIM.secret, "c" * 64, NOW + WITHIN - MINUTE, mine) is None, "a restart ends no rest"
+        assert again.sign_in("kim", KIM.secret, "d" * 64, NOW + WITHIN, mine) is not None
+        again.failed_to_sign_in("kim", NOW + WITHIN, "e" * 64)
+        rows = again._read(lambda c: c.execute(select(browsers)).mappings().all())
+        assert [row["id"] for row in rows] == ["e" * 64], "what is over is kept no longer"
+        assert again.remove_user("kim", "boss", NOW + WITHIN)
+        assert again._read(lambda c: c.execute(select(browsers)).all()) == []
+        assert again.verify() == ()
