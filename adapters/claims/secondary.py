@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import takewhile
 from typing import Final
 
 from adapters.claims.after import option_of
@@ -96,6 +97,43 @@ def next_payers(
     return tuple(found)
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A claim of which something is left to the patient, although a payer behind may have to decide about it."""
+
+    claim: ClaimOnFile
+    code: str
+    """`payer-unknown` (the site does not know the next payer), `no-claim-number` (it gave none, so that it cannot be told
+    of what has changed since it decided)."""
+    payer: str
+    left: Cents
+
+
+def unasked(
+    claims: Sequence[ClaimOnFile],
+    remittances: Sequence[Remittance],
+    entries: Sequence[Entry],
+    contexts: Contexts,
+    today: date,
+) -> tuple[Unasked, ...]:
+    """The adjudicated claims whose next payer cannot be asked as things are: nobody but a person can say what is due."""
+    found: list[Unasked] = []
+    for on_file in claims:
+        claim = on_file.claim
+        left = patient_share(entries, claim.follows or claim.id)
+        if on_file.state is not ClaimState.COMPLETE or claim.frequency == "8" or not claim.lines or left <= 0:
+            continue
+        behind = _behind(claim, contexts)
+        if behind and contexts.site.payer(behind[0].payer) is None and answer_to(claim, remittances) is not None:
+            found.append(Unasked(on_file, "payer-unknown", behind[0].payer, left))
+    later = any(on_file.claim.sequence > 1 for on_file in claims)
+    for one in next_payers(claims, remittances, entries, contexts) if later else ():
+        if not one.forwarded and _untold(one, claims, contexts, today):
+            left = patient_share(entries, one.claim.claim.follows or one.claim.claim.id)
+            found.append(Unasked(one.claim, "no-claim-number", one.coverage.payer, left))
+    return tuple(found)
+
+
 def later_claims(
     claims: Sequence[ClaimOnFile],
     remittances: Sequence[Remittance],
@@ -113,12 +151,15 @@ def later_claims(
 
 
 def _after(claim: Claim, contexts: Contexts) -> list[Coverage]:
-    """The coverages whose turn it is after the claim's own on its first date of service, of payers the site knows."""
+    """The coverages whose turn it is after the claim's own, up to the first of a payer that the site does not know."""
+    return list(takewhile(lambda c: contexts.site.payer(c.payer) is not None, _behind(claim, contexts)))
+
+
+def _behind(claim: Claim, contexts: Contexts) -> tuple[Coverage, ...]:
+    """The coverages that come after the claim's own in the order of benefits on its first date of service."""
     ranked = contexts.ranked(min(line.start for line in claim.lines))
     own = next((n for n, coverage in enumerate(ranked) if coverage.id == claim.coverage), None)
-    if own is None:
-        return []
-    return [c for c in ranked[own + 1 :] if contexts.site.payer(c.payer) is not None]
+    return () if own is None else tuple(ranked[own + 1 :])
 
 
 def _answer_by(claim: Claim, payer: str, remittances: Sequence[Remittance]) -> Remittance | None:
@@ -152,6 +193,16 @@ def _forwarded(claim: Claim, answer: Remittance, contexts: Contexts) -> bool:
     adjustments = (*answer.claim_adjustments, *(a for line in answer.lines for a in line.adjustments))
     said = {*answer.remarks, *(code for line in answer.lines for code in line.remarks)}
     return bool(signs & said) or any(signs.intersection(adjustment.remarks) for adjustment in adjustments)
+
+
+def _untold(one: Next, claims: Sequence[ClaimOnFile], contexts: Contexts, today: date) -> bool:
+    """Whether the next payer decided on another ground, and cannot be told of this one: it gave its claim no number."""
+    sent = [c for c in _standing(one.claim.claim, one.coverage, claims) if c.state not in UNSENT]
+    decided = [c for c in sent if c.state is ClaimState.COMPLETE]
+    if not decided or decided[-1].payer_claim_number:
+        return False
+    said = _says(_built(one, contexts, today))
+    return not any(_says(c.claim) == said for c in sent) and not any(c.state in _AWAITING for c in sent)
 
 
 def _due(one: Next, claims: Sequence[ClaimOnFile], contexts: Contexts, today: date) -> Draft | None:

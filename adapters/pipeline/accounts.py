@@ -16,6 +16,7 @@ from adapters.model.money import Cents, cents
 from adapters.model.record import ChargeStatus, PersonRecord, Tick
 from adapters.model.work import WorkItem, open_item
 from adapters.pipeline.decided import deciding
+from adapters.pipeline.undecided import undecided
 from adapters.posting.patient import UNPOSTED, PatientAccount, account_of_patient, paid_by_payers, unposted
 from adapters.rules import Decision, Ruleset
 
@@ -38,13 +39,16 @@ def account(record: PersonRecord, contexts: PersonContexts) -> PatientAccount:
 
 
 def _awaited(record: PersonRecord, contexts: PersonContexts) -> set[str]:
-    """First payers' claims of whose lines some payer's decision is still to come."""
+    """First payers' claims of whose lines some payer's decision is still to come, or is here and waits for a person."""
     found: set[str] = set()
+    came_back = {i.about for i in record.work if i.kind == "refused-claim" and i.closed is None}
+    waiting = undecided(record, contexts)
     for on_file in record.claims:
         claim = on_file.claim
         first = claim.follows or claim.id
-        waits = on_file.state in AWAITING
-        if waits or (on_file.state in UNSENT and (claim.sequence > 1 or claim.replaces)):
+        waits = on_file.state in AWAITING or claim.id in waiting
+        unsent = on_file.state in UNSENT or claim.id in came_back
+        if waits or (unsent and (claim.sequence > 1 or claim.replaces)):
             found |= {first, claim.replaces} - {""}
     for one in next_payers(record.claims, deciding(record, contexts), record.entries, contexts):
         if one.forwarded:

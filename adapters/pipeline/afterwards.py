@@ -40,6 +40,7 @@ from adapters.pipeline.accounts import (
     told_payments,
 )
 from adapters.pipeline.decided import deciding
+from adapters.pipeline.undecided import LATER_PAYER, TAKEN_BACK, undecided_items
 from adapters.posting.patient import payment_entries
 from adapters.rules import Decision, Ruleset
 from adapters.work import Standing
@@ -57,7 +58,7 @@ OF_SENT: Final = frozenset({RETURNED, QUESTION})
 """Kinds of the findings of `remarks`."""
 COLLECT: Final = "correct"
 """What falls due when changes of a sent claim have been collected long enough."""
-_OWN: Final = frozenset({CREDIT, WAITS, REOPEN, FORWARDED, TOLD})
+_OWN: Final = frozenset({CREDIT, WAITS, REOPEN, FORWARDED, LATER_PAYER, TAKEN_BACK, TOLD})
 _CROSSOVER_DAYS: Final = 45
 """Days in which a forwarded claim is answered, at most (medical-oncology-and-revenue-cycle.md 6.9, R)."""
 
@@ -162,6 +163,7 @@ def with_accounts(
     events = tuple(events)
     record = replace(record, entries=(*record.entries, *payment_entries(events, record.entries, tick.now)))
     wanted = (
+        *undecided_items(record, contexts, tick),
         *told_payments(record, events, tick),
         *credit_items(record, cancelled(stands), contexts, rules, tick),
         *_waiting(record, contexts, rules, tick),

@@ -23,7 +23,9 @@ from adapters.model.live import Live, Stage, decided_over, governing
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.model.tables import OpeningRow, TableKind
 from adapters.model.why import Fact, Source, Why
+from adapters.pipeline.stated import let_go
 from adapters.rules import Decision
+from adapters.work import standing
 
 if TYPE_CHECKING:
     from adapters.pipeline.step import House
@@ -65,23 +67,29 @@ def kept_back(outcomes: Outcomes, record: PersonRecord, contexts: PersonContexts
     taken = _taken([line for line in lines if _charge(line) is not None], opening, desk)
     findings: list[Finding] = []
     held: dict[int, Hold] = {}
+    left: dict[int, Charge] = {}
     for line in lines:
         spent = taken.get(id(line))
         if id(line) in sent:
             if spent is not None:
                 told = _told(spent.row, house)
                 findings.append(Finding("billed-elsewhere-too", "", _why(line, (told,)), spent.row.code, line.slot))
+                rest = _elsewhere(line, spent, desk).would
+                if rest is not None and rest.price is not None and rest.units == sent[id(line)].units:
+                    # Somebody has let go what was left, and just this was sent.
+                    left[id(line)] = replace(rest, why=line.why)
         elif spent is not None:
             held[id(line)] = _elsewhere(line, spent, desk)
         elif (hold := desk.historic(line) or desk.shadowed(line)) is not None:
             held[id(line)] = hold
     if not held and not findings:
         return outcomes
-    charges = tuple(charge for charge in outcomes.charges if id(charge) not in held)
+    charges = tuple(left.get(id(charge), charge) for charge in outcomes.charges if id(charge) not in held)
     of_charges = (held[id(charge)] for charge in outcomes.charges if id(charge) in held)
     slots = {hold.slot for hold in held.values()}
     holds = (*(held.get(id(hold)) or _better(hold, slots) for hold in outcomes.holds), *of_charges)
-    return replace(outcomes, charges=charges, holds=holds, findings=(*outcomes.findings, *findings))
+    found = replace(outcomes, charges=charges, holds=holds, findings=(*outcomes.findings, *findings))
+    return let_go(found, standing(record.events))
 
 
 def _charge(line: Line) -> Charge | None:
@@ -141,14 +149,14 @@ class _Desk:
         """Whether a hold may still become a charge, so that it is looked at."""
         return hold.release is not Release.NEVER and not hold.instead_of
 
-    def sent(self, charges: Sequence[Charge]) -> frozenset[int]:
-        """The charges that are on file and were sent, as identities of these very values."""
+    def sent(self, charges: Sequence[Charge]) -> dict[int, Charge]:
+        """The charges that are on file and were sent, by the identity of these very values, each as it was sent."""
         gone_out = (ChargeStatus.SENT, ChargeStatus.SETTLED)
         on_file = [charge for charge in self.record.charges if charge.status in gone_out]
         if not on_file:
-            return frozenset()
+            return {}
         found = difference(on_file, charges)
-        return frozenset(id(pair.due) for pair in (*found.same, *found.moved, *found.changed))
+        return {id(pair.due): pair.on_file.charge for pair in (*found.same, *found.moved, *found.changed)}
 
     def historic(self, line: Line) -> Hold | None:
         """The line held as history, where every report that it rests on was taken as such."""
@@ -227,6 +235,29 @@ class _Spent:
 
     row: OpeningRow
     units: int
+    more: tuple[OpeningRow, ...] = ()
+    """Rows that had the units that the first one had not."""
+    beside: OpeningRow | None = None
+    """The row of the other part, where `row` is of one part only of a line that bills both."""
+
+    def half(self, charge: Charge) -> str:
+        """The part of a line that bills both which was billed elsewhere, where the other was not; else empty."""
+        parts = _parts(self.row.modifiers)
+        one = len(parts) == 1 and charge.component is Component.GLOBAL and not _parts(charge.modifiers)
+        return next(iter(parts)) if one and self.beside is None else ""
+
+    def takes(self, row: OpeningRow, charge: Charge) -> bool:
+        """Whether a row is of what is left of the line: units of the same part, or the other part."""
+        if self.beside is None and self.units < charge.units and _parts(row.modifiers) == _parts(self.row.modifiers):
+            return True
+        half = self.half(charge)
+        return bool(half) and _parts(row.modifiers) == _OTHERS.keys() - {half}
+
+    def and_of(self, row: OpeningRow, left: int) -> _Spent:
+        """With a row that `takes`, of which so many units are left."""
+        if _parts(row.modifiers) == _parts(self.row.modifiers):
+            return replace(self, units=self.units + left, more=(*self.more, row))
+        return replace(self, units=min(self.units, left), beside=row)
 
 
 def _taken(lines: Sequence[Line], opening: Sequence[OpeningRow], desk: _Desk) -> dict[int, _Spent]:
@@ -239,13 +270,18 @@ def _taken(lines: Sequence[Line], opening: Sequence[OpeningRow], desk: _Desk) ->
         for at, row in enumerate(opening):
             for line in in_order:
                 charge = _charge(line)
-                if charge is None or left[at] <= 0 or id(line) in found or not _alike(row, charge):
+                before = found.get(id(line))
+                if charge is None or left[at] <= 0 or not _alike(row, charge):
+                    continue
+                if before is not None and not before.takes(row, charge):
                     continue
                 if same_part and _parts(row.modifiers) != _parts(charge.modifiers):
                     continue
                 if sign(_Meeting(row, line, charge, desk)):
-                    found[id(line)] = _Spent(row, left[at])
-                    left[at] -= charge.units
+                    spent = _Spent(row, left[at]) if before is None else before.and_of(row, left[at])
+                    had = before.units if before is not None and spent.beside is None else 0
+                    found[id(line)] = spent
+                    left[at] -= charge.units - had
     return found
 
 
@@ -329,12 +365,26 @@ def _told(row: OpeningRow, house: House) -> Fact:
 
 
 def _elsewhere(line: Line, spent: _Spent, desk: _Desk) -> Hold:
-    """The line held: its slot is taken; where fewer units were billed than are due a person has to look."""
+    """The line held: its slot is taken; where less was billed than is due a person has to look, and may let the rest go.
+
+    Of a part of the service, and of a line that something else holds too, no price is said: nobody lets it go as it is.
+    """
     charge = _charge(line)
-    fact = _told(spent.row, desk.house)
-    if charge is None or charge.units <= spent.units:
-        return _kept(line, ELSEWHERE, (fact,))
-    detail = f"{spent.units} of {charge.units} units were billed elsewhere before"
+    facts = [_told(row, desk.house) for row in (spent.row, *spent.more, spent.beside) if row is not None]
+    half = spent.half(charge) if charge is not None else ""
+    if charge is None or (charge.units <= spent.units and not half):
+        return _kept(line, ELSEWHERE, facts)
+    said, rest = [], charge
+    if charge.units > spent.units:
+        said.append(f"{spent.units} of {charge.units} units were billed elsewhere before")
+        rest = replace(rest, units=charge.units - spent.units)
+    if half:
+        (other,) = _OTHERS.keys() - {half}
+        said.append(f"its part {half} was billed elsewhere before: what is left is to be billed with {other}")
+        # Of the units too: what is left of some is a part, and of the others the whole.
+        rest = replace(charge, modifiers=(*charge.modifiers, other), price=None)
+    elif spent.beside is not None or not isinstance(line, Charge):
+        rest = replace(rest, price=None)
     spec = desk.house.rules.hold("review-needed")
-    kept = _kept(line, spec.code, (fact,), detail)
-    return replace(kept, release=spec.release)
+    kept = _kept(line, spec.code, facts, "; ".join(said))
+    return replace(kept, release=spec.release, would=rest)

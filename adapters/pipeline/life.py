@@ -6,14 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from adapters.model.claim import LIFE, Claim, ClaimEvent, ClaimOnFile, ClaimState, step
+from adapters.model.claim import LIFE, ClaimEvent, ClaimOnFile, ClaimState, step
 from adapters.model.ledger import Entry
 from adapters.model.record import Due, PersonRecord, SubmissionNews, Tick
 from adapters.model.remittance import Decision, Remittance, Unread
 from adapters.model.site import Payer, Site
 from adapters.model.work import WorkItem, open_item
-from adapters.pipeline.misfits import against, close_items, misfit, settled, told_of, unparked, unread
+from adapters.pipeline.misfits import against, anew, close_items, copied, misfit, settled, told_of, unparked, unread
 from adapters.pipeline.sending import may_repeat
+from adapters.pipeline.whose import by_payer, stranger
 from adapters.posting import (
     UNBALANCED,
     UNMATCHED,
@@ -44,26 +45,14 @@ def with_news(record: PersonRecord, news: SubmissionNews, rules: Ruleset, site: 
     if on_file is None:
         return record
     payer = site.payer(on_file.claim.payer.id)
-    news = _by_payer(news, on_file.claim, site)
+    news = by_payer(news, on_file.claim, site)
+    if isinstance(news.answer, Remittance) and (why := stranger(news.answer, site)):
+        return _add(record, misfit(on_file, news.answer, UNMATCHED, why, record, tick))
     if news.event is ClaimEvent.SEND:
         return _sent(record, on_file, payer, tick)
     if news.event is ClaimEvent.HOLD:
         return _held(record, on_file, news, tick)
     return _later(_with_answer(record, on_file, news, rules, payer, tick), news.claim, payer, tick)
-
-
-def _by_payer(news: SubmissionNews, claim: Claim, site: Site) -> SubmissionNews:
-    """The news with the answering payer by the site's id where it is another one than the claim's, else without it.
-
-    An answer without an identifier goes by what it decides, and two payers may decide the same of one claim.
-    """
-    answer = news.answer
-    if not isinstance(answer, Remittance) or not answer.payer:
-        return news
-    named = site.payer(answer.payer)
-    other = named.id if named is not None and named.id != claim.payer.id else ""
-    id = f"{answer.id}|{other}" if other and answer.id.startswith("#") else answer.id
-    return replace(news, answer=replace(answer, payer=other, id=id))
 
 
 def _with_answer(
@@ -237,15 +226,15 @@ def _adjudicated(
     if not isinstance(answer, Remittance) or answer.decision is not Decision.ADJUDICATED:
         return record
     claim = on_file.claim
-    if any(known.id == answer.id for known in record.remittances):
-        record = unparked(record, on_file, answer, tick)
-        return close_items(record, "unknown-outcome", claim.id, tick)
+    mine = replace(answer, claim=claim.id)
+    if copied(mine, record) if claim.frequency != VOID else any(r.id == answer.id for r in record.remittances):
+        return close_items(unparked(record, on_file, answer, tick), "unknown-outcome", claim.id, tick)
+    mine = anew(mine, record)
     # The correction was answered first: its money is taken back already, and that the payer says so is no news.
     late = on_file.state in (ClaimState.REPLACED, ClaimState.VOIDED) and not of_later_payer(claim, answer)
     if on_file.state not in _ANSWERABLE and not (late and answer.reversal):
         return _add(record, misfit(on_file, answer, UNMATCHED, "the claim awaits no answer", record, tick))
-    mine = replace(answer, claim=claim.id)
-    wrong = against(claim, answer, record) if claim.frequency != VOID else ()
+    wrong = against(claim, replace(answer, id=mine.id), record) if claim.frequency != VOID else ()
     if wrong:
         reasons = "; ".join(dict.fromkeys(told_of(m) for m in wrong))
         if on_file.state is ClaimState.UNKNOWN:

@@ -34,6 +34,8 @@ MEDIA: Final = "remittance"
 LETTER: Final = "letter"
 """Media of one letter of it."""
 ACTOR: Final = "payer:"
+_LONG: Final = 200
+"""Characters of a payer's name that are kept."""
 NOT_FETCHED: Final = "answer-not-fetched"
 """Reason of a body that only names answers, which their payer does not have, or which lie elsewhere."""
 _EVENTS: Final = {
@@ -58,7 +60,7 @@ class Letter:
     parked: str = ""
     """The entry that this one settles."""
     payer: str = ""
-    """The site's id of the payer that decided, where the door names none and the answer does."""
+    """The payer that decided, where the door names none and the answer does: the site's id, or a name it does not know."""
     paid_in: str = ""
     """The number of the payment of the same body that pays it."""
 
@@ -135,19 +137,13 @@ def _payer(named: str, sender: str, site: Site) -> str:
 
 
 def _insurer(answer: Answer, site: Site) -> str:
-    """The site's id of the payer that an answer names as its own, empty where the site knows none of its names."""
+    """The site's id of the payer that an answer names as its own; the first of its names where the site knows none."""
     known = filter(None, (site.payer(name) for name in answer.insurers))
-    return next((payer.id for payer in known), "")
+    return next((payer.id for payer in known), next((name[:_LONG] for name in answer.insurers), ""))
 
 
 def _unbalanced(found: Delivery, payments: Iterable[Payment], entry: str) -> Parked | None:
     """The whole body set aside where a payment is not the sum of its parts, or pays an answer otherwise than it says."""
-    paid: Counter[str] = Counter()
-    # An answer that stands in the body twice is one letter, and is paid once.
-    for body, answer in {wire.dumps(answer.resource): answer for answer in found.answers}.items():
-        read = read_answer(body, message=entry)
-        if isinstance(read, Remittance) and answer.reference:
-            paid[answer.reference] += _paid(read)
     told: Counter[str] = Counter()
     for payment in payments:
         if wrong := payment_mismatches(payment):
@@ -155,6 +151,13 @@ def _unbalanced(found: Delivery, payments: Iterable[Payment], entry: str) -> Par
             return Parked(entry, UNBALANCED, why, amount=out_by(wrong))
         for reference, amount in payment.claims:
             told[reference] += amount
+    paid: Counter[str] = Counter()
+    # An answer that stands in the body twice is one letter, and is paid once. Most bodies tell of no payment.
+    answers = {wire.dumps(answer.resource): answer for answer in found.answers} if told else {}
+    for body, answer in answers.items():
+        read = read_answer(body, message=entry) if answer.reference in told else None
+        if isinstance(read, Remittance):
+            paid[answer.reference] += _paid(read)
     for reference in told.keys() & {a.reference for a in found.answers if a.reference}:
         if (out := abs(told[reference] - paid[reference])) != 0:
             why = f"the payment pays an answer otherwise than the answer says (by {money.text(out)})"

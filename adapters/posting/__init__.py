@@ -13,7 +13,7 @@ from adapters.posting.payment import (
     posted_before,
 )
 from adapters.posting.post import Posting, adjudications, billed, only_pends, post, settlement_of, taken_back
-from adapters.posting.reversal import entries_of, reversed_by
+from adapters.posting.reversal import entries_of, gone, reversed_by
 
 __all__ = [
     "UNBALANCED",
@@ -29,6 +29,7 @@ __all__ = [
     "denial_items",
     "denial_of",
     "entries_of",
+    "gone",
     "laid",
     "mismatches",
     "offset_items",

@@ -38,6 +38,12 @@ def reversed_by(reversal: Remittance, on_file: Iterable[Remittance]) -> Remittan
     return _latest(standing, wanted, reversal.payer_claim_number)
 
 
+def gone(on_file: Sequence[Remittance]) -> frozenset[str]:
+    """Ids of the answers on file, in order, that later ones have taken back."""
+    found = (reversed_by(answer, on_file[:nth]) for nth, answer in enumerate(on_file) if answer.reversal)
+    return frozenset(answer.id for answer in found if answer is not None)
+
+
 def _latest(standing: Sequence[Remittance], wanted: _Content, number: str) -> Remittance | None:
     alike = [known for known in standing if _content(known, 1) == wanted]
     same = [

@@ -200,7 +200,9 @@ def test_the_one_answer_of_an_entry() -> None:
         ({"identifier": {"value": "second"}, "display": "whoever"}, "", "second"),
         ({"identifier": {"value": "60054"}, "display": "Second"}, "", "second"),
         ({"reference": "Organization/o"}, "", "second"),
-        ({"display": "a clearing house"}, "", ""),
+        ({"display": "a clearing house"}, "", "a clearing house"),
+        ({"identifier": {"value": "60054"}, "display": "a clearing house"}, "", "60054"),
+        ({"reference": "Organization/elsewhere"}, "", ""),
         ({"display": "SECOND HEALTH"}, "first", "first"),
     ],
 )

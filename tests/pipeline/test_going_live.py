@@ -12,12 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from adapters.explain import explain, hold_id
-from adapters.model.claim import ClaimState
+from adapters.model.charge import Component
+from adapters.model.claim import ClaimEvent, ClaimState
+from adapters.model.decision import About, Verb, saying
 from adapters.model.event import HISTORIC, Event, Omission
 from adapters.model.journal import JournalEntry
 from adapters.model.live import Live
 from adapters.model.people import Identifier, PersonHint
-from adapters.model.record import Captured, ChargeStatus, PersonRecord, Reading
+from adapters.model.record import Captured, ChargeStatus, PersonRecord, Reading, SubmissionNews
 from adapters.model.tables import Edition, OpeningRow, TableKind
 from adapters.model.why import Fact, Source
 from adapters.pipeline import House, step
@@ -26,6 +28,7 @@ from adapters.pipeline.read import read
 from adapters.pipeline.receive import as_history, receive_fhir
 from adapters.pipeline.step import rederived
 from adapters.tables.held import HeldTables
+from adapters.work.standing import may_go
 from tests.model.clinic import (
     PERSON,
     PRE2026,
@@ -34,6 +37,7 @@ from tests.model.clinic import (
     exams,
     fed,
     fraction,
+    happened,
     moment,
     report,
     rules,
@@ -41,6 +45,7 @@ from tests.model.clinic import (
     sessions,
     site,
 )
+from tests.pipeline.test_stated import of_hold, says
 
 MRN = Identifier("urn:clinic:mrn", "Q-1")
 AFTER = moment("2026-03-30")
@@ -235,6 +240,88 @@ def test_fewer_units_elsewhere_than_are_due_ask_a_person() -> None:
         ("review-needed", "3 of 5 units were billed elsewhere before")
     ]
     assert [item.code for item in record.work] == ["review-needed"]
+    (hold,) = record.holds
+    assert hold.would is not None
+    assert (hold.would.units, may_go(hold)) == (2, True), "what is left, and no more, is what would be billed"
+    # A person lets the rest go: it is billed, and stays what was sent however often it is looked at.
+    tables = over(opening=[row("dosimetry", "77300", "2026-01-05", units=3)])
+    let = step(record, [says(of_hold(Verb.RELEASE, hold))], tables, AFTER)
+    assert [(c.charge.code, c.charge.units) for c in let.charges] == [("77300", 2)]
+    assert not [item for item in let.work if item.closed is None]
+    (claim,) = [c for c in let.claims if any(line.code == "77300" for line in c.claim.lines)]
+    news = (SubmissionNews(claim.claim.id, event, "202") for event in (ClaimEvent.SEND, ClaimEvent.TAKE))
+    gone_out = happened(let, tables, AFTER, *news)
+    for tick in (AFTER, moment("2026-04-02")):
+        gone_out = rederived(gone_out, tables, tick)
+        assert [(c.charge.units, c.status) for c in gone_out.charges] == [(2, ChargeStatus.SENT)]
+        assert [c.claim.frequency for c in gone_out.claims] == ["1"]
+        assert "billed-elsewhere-too" in {f.kind for f in gone_out.findings}
+    # What was sent whole before anybody loaded the list stays whole.
+    whole = happened(run(events, over()), over(), AFTER)
+    news = (SubmissionNews(whole.claims[0].claim.id, event, "202") for event in (ClaimEvent.SEND, ClaimEvent.TAKE))
+    late = rederived(happened(whole, over(), AFTER, *news), tables, AFTER)
+    assert [(c.charge.units, c.status) for c in late.charges] == [(5, ChargeStatus.SENT)]
+
+
+def test_the_units_of_several_rows_of_the_list_are_units_of_one_line() -> None:
+    events = [report("dosimetry-calc", "2026-01-05T08:00", count=5)]
+    rows = [row("dosimetry", "77300", "2026-01-05", units=n, claim=f"OLD-{n}") for n in (1, 2)]
+    (hold,) = run(events, over(opening=rows)).holds
+    assert (hold.detail, hold.would and hold.would.units) == ("3 of 5 units were billed elsewhere before", 2)
+    assert {"77300 × 1 of 2026-01-05, claim OLD-1", "77300 × 2 of 2026-01-05, claim OLD-2"} <= {
+        fact.value for fact in hold.why.facts
+    }
+    whole = [*rows, row("dosimetry", "77300", "2026-01-05", units=4, claim="OLD-4")]
+    assert back(run(events, over(opening=whole)), "billed-elsewhere") == [("2026-01-05", "77300")]
+    # What a row has left over is another line's.
+    twice = [report("dosimetry-calc", f"2026-01-05T{hour:02}:00", count=5, line=f"D{hour}") for hour in (8, 14)]
+    assert [h.detail for h in run(twice, over(opening=whole)).holds] == [
+        "",
+        "2 of 5 units were billed elsewhere before",
+    ]
+
+
+@pytest.mark.parametrize(("part", "left"), [("26", "TC"), ("TC", "26")])
+def test_a_part_that_was_billed_elsewhere_takes_that_part_of_a_line_that_bills_both(part: str, left: str) -> None:
+    events = [report("dosimetry-calc", "2026-01-05T08:00", count=2)]
+    (whole,) = run(events, over()).charges
+    assert (whole.charge.component, whole.charge.modifiers) == (Component.GLOBAL, ())
+    of_part = row("dosimetry", "77300", "2026-01-05", units=2, modifiers=(part,))
+    record = run(events, over(opening=[of_part]))
+    assert not due(record)
+    (hold,) = record.holds
+    assert (hold.code, [item.code for item in record.work]) == ("review-needed", ["review-needed"])
+    assert hold.detail == f"its part {part} was billed elsewhere before: what is left is to be billed with {left}"
+    assert hold.would is not None
+    assert (hold.would.modifiers, hold.would.price, may_go(hold)) == ((left,), None, False), (
+        "no price says that of a part"
+    )
+    both = [of_part, replace(of_part, modifiers=(left,))]
+    assert back(run(events, over(opening=both)), "billed-elsewhere") == [("2026-01-05", "77300")]
+    assert back(run(events, over(opening=both[::-1])), "billed-elsewhere") == [("2026-01-05", "77300")]
+    fewer = run(events, over(opening=[of_part, replace(of_part, modifiers=(left,), units=1)]))
+    assert [(h.code, may_go(h)) for h in fewer.holds] == [("review-needed", False)]
+    # What was sent whole before anybody loaded the list stays whole, at its price.
+    news = (
+        SubmissionNews(run(events, over()).claims[0].claim.id, e, "202") for e in (ClaimEvent.SEND, ClaimEvent.TAKE)
+    )
+    late = rederived(happened(run(events, over()), over(), AFTER, *news), over(opening=[of_part]), AFTER)
+    assert [(c.charge.modifiers, c.charge.price) for c in late.charges] == [((), whole.charge.price)]
+    # A person says under which modifier the rest is billed.
+    about = About.of(hold.slot, hold.why).words
+    said = says(saying(Verb.BILL, (*about, ("modifier", left)), hold=hold.code))
+    let = step(record, [said], over(opening=[of_part]), AFTER)
+    assert [(c.charge.code, c.charge.modifiers) for c in let.charges] == [("77300", (left,))]
+
+
+def test_a_part_of_one_line_and_another_part_of_another_leave_the_rest_of_each() -> None:
+    """Two calculations of one day, and of one the professional, of the other the technical part billed elsewhere: which
+    of them is not said, so they are those of one."""
+    events = [report("dosimetry-calc", f"2026-01-05T{hour:02}:00", count=1, line=f"D{hour}") for hour in (8, 14)]
+    parts = [row("dosimetry", "77300", "2026-01-05", units=1, modifiers=(part,)) for part in ("26", "TC")]
+    record = run(events, over(opening=parts))
+    assert len(back(record, "billed-elsewhere")) == 1
+    assert len(due(record)) == 1
 
 
 def test_a_row_takes_as_many_lines_as_it_has_units() -> None:

@@ -11,6 +11,7 @@ from adapters.model.claim import ClaimEvent, ClaimOnFile, ClaimState
 from adapters.model.record import ChargeStatus, PersonRecord, SubmissionNews
 from adapters.model.remittance import Adjustment, Decision, Remittance, Unread
 from adapters.pipeline import House, step
+from adapters.pipeline.misfits import about_answer
 from adapters.work import CLAIM_INVALID
 from tests.model.clinic import (
     adjudication,
@@ -291,7 +292,7 @@ def test_a_reversal_of_what_was_never_posted_waits_and_is_settled_when_it_comes_
     assert "it takes back what was never posted" in early.work[0].detail
     assert posted(early) == {"receivable": only(record).claim.total, "charges": -only(record).claim.total}
     settled = answered(early, first, back)
-    assert opened(settled) == []
+    assert opened(settled) == ["taken-back"]
     assert posted(settled) == posted(early)
 
 
@@ -301,7 +302,7 @@ def test_a_reversal_finds_what_was_laid_from_the_claims_level_to_its_line() -> N
     first = replace(whole, claim_adjustments=(Adjustment("CO", "253", 200),), paid=(whole.paid or 0) - 200)
     back = replace(taken_back(first, "back"), claim_adjustments=(Adjustment("CO", "253", -200),))
     after = answered(record, first, back)
-    assert opened(after) == []
+    assert opened(after) == ["taken-back"]
     assert posted(after) == {"receivable": only(record).claim.total, "charges": -only(record).claim.total}
 
 
@@ -314,6 +315,70 @@ def test_an_adjudication_that_only_pends_posts_nothing_and_is_taken_back() -> No
     done = answered(waiting, taken_back(pends, "back"), adjudication(claim, id="two"))
     assert posted(done) == {"charges": -claim.claim.total, "payer-payment": claim.claim.total}
     assert (only(done).printed_state, opened(done)) == ("paid", [])
+
+
+def test_what_was_taken_back_and_comes_once_more_is_asked_about_and_never_dropped() -> None:
+    record = sent(ready(), AT, NOW)
+    first = replace(adjudication(only(record), id="one"), payment_number="EFT-1", message="m1")
+    back = replace(taken_back(first, "back"), payment_number="EFT-2")
+    again = replace(first, message="m9")
+    asked = answered(record, first, back, again)
+    assert "payer-payment" not in posted(asked)
+    (item,) = [i for i in asked.work if i.closed is None]
+    assert (item.kind, item.amount) == ("unmatched-response", only(record).claim.total)
+    assert "was taken back" in item.detail
+    assert about_answer(item) == "m9"
+    said = answered(asked, replace(again, matched_by="kim"))
+    assert posted(said) == posted(answered(record, first))
+    assert opened(said) == []
+    assert answered(said, replace(again, matched_by="kim"), again, first).entries == said.entries
+    assert opened(answered(said, again)) == [], "a copy of what stands"
+
+
+def test_what_was_taken_back_and_is_paid_by_another_payment_posts_again() -> None:
+    record = sent(ready(), AT, NOW)
+    first = replace(adjudication(only(record), id="one"), payment_number="EFT-1")
+    back = replace(taken_back(first, "back"), payment_number="EFT-2")
+    again = replace(first, payment_number="EFT-3")
+    paid = answered(record, first, back, again)
+    assert posted(paid) == posted(answered(record, first))
+    assert opened(paid) == []
+    assert len(paid.remittances) == 3
+    copies = answered(paid, first, replace(first, payment_number=""), again)
+    assert (copies.entries, copies.remittances, opened(copies)) == (paid.entries, paid.remittances, [])
+    twice = answered(paid, replace(again, payment_number="EFT-4"))
+    assert (twice.entries, opened(twice)) == (paid.entries, ["unmatched-response"]), "paid twice, and never taken back"
+    # Taken back once more with equal words: told by its payment, else asked about.
+    asked = answered(paid, back)
+    assert (asked.entries, opened(asked)) == (paid.entries, ["unmatched-response"])
+    twice = answered(paid, replace(back, payment_number="EFT-5"))
+    assert "payer-payment" not in posted(twice)
+    assert opened(twice) == ["taken-back"]
+    assert answered(twice, replace(back, payment_number="EFT-5"), back).entries == twice.entries
+
+
+def test_without_a_number_of_the_first_payment_another_number_tells_nothing() -> None:
+    record = sent(ready(), AT, NOW)
+    first = adjudication(only(record), id="one")
+    asked = answered(record, first, taken_back(first, "back"), replace(first, payment_number="EFT-3"))
+    assert "payer-payment" not in posted(asked)
+    assert opened(asked) == ["unmatched-response"]
+
+
+def test_what_only_pended_and_pends_again_is_no_money_and_no_work() -> None:
+    record = sent(ready(), AT, NOW)
+    claim = only(record)
+    pends = adjudication(claim, adjustments={n.line: [("OA", "133", n.amount)] for n in claim.claim.lines}, id="one")
+    waiting = answered(record, pends, taken_back(pends, "back"), pends, taken_back(pends, "back"))
+    assert (only(waiting).state, opened(waiting)) == (S.QUEUED, [])
+
+
+def test_a_denial_that_was_taken_back_and_is_said_again_is_asked_about() -> None:
+    record = sent(ready(), AT, NOW)
+    claim = only(record)
+    denied = adjudication(claim, adjustments={n.line: [("CO", "197", n.amount)] for n in claim.claim.lines}, id="one")
+    asked = answered(record, denied, taken_back(denied, "back"), denied)
+    assert opened(asked) == ["unmatched-response"]
 
 
 def test_another_payer_answers_only_after_the_claims_own() -> None:

@@ -7,20 +7,38 @@ from datetime import date
 
 import pytest
 
+from adapters.model.claim import ClaimEvent, ClaimState
+from adapters.model.decision import Verb, saying
 from adapters.model.people import Identifier
-from adapters.model.record import PersonRecord
-from adapters.model.remittance import Adjustment, Payment, ProviderAdjustment, RemittanceLine
+from adapters.model.record import PersonRecord, SubmissionNews
+from adapters.model.remittance import Adjustment, Decision, Payment, ProviderAdjustment, Remittance, RemittanceLine
 from adapters.model.tables import TableKind
 from adapters.pipeline import House
+from adapters.pipeline.misfits import about_answer
 from adapters.pipeline.patients import account_now
 from adapters.pipeline.payments import with_payment
+from adapters.pipeline.step import step
 from adapters.tables.held import HeldTables
 from tests.claims.test_secondary import AT as CENTER
 from tests.claims.test_secondary import BOTH, THIRD, answered, story, treated
-from tests.model.clinic import PERSON, background, fed, fraction, report, rules, site
+from tests.model.clinic import (
+    PERSON,
+    background,
+    diagnosed,
+    fed,
+    fraction,
+    happened,
+    insured,
+    patient,
+    report,
+    rules,
+    site,
+)
 from tests.pipeline.test_going_live import AFTER, MRN, back, due, edition, historic, over, row, run
+from tests.pipeline.test_stated import says
 
 OTHER = Identifier("urn:old:account", "A-9")
+ALONE = (patient(), insured(), diagnosed())
 
 
 # ---------------------------------------------------------------- the opening
@@ -122,6 +140,147 @@ def test_the_first_payer_takes_back_its_own_answer_and_not_the_seconds_of_equal_
     taken = {"lines": (line,), "charge": -total, "paid": 0, "reversal": True}
     record = answered(record, record.claims[0], id="back", payer_claim_number="", **taken)  # type: ignore[arg-type]
     assert account_now(record, CENTER).share == 0
+
+
+def test_an_answer_by_whom_the_site_does_not_know_is_nobodys_until_a_person_says_whose() -> None:
+    record = treated()
+    claim = record.claims[0]
+    total = claim.claim.total
+    record = answered(record, claim, ("PR", "1", total), id="one", status="19")
+    strange = {"id": "#strange", "payer": "Gulf Mutual", "patient": "S-9", "payer_claim_number": "", "message": "m2"}
+    asked = answered(record, record.claims[0], ("PR", "3", 2000), **strange)  # type: ignore[arg-type]
+    assert asked.entries == record.entries
+    assert asked.claims == record.claims
+    (item,) = [i for i in asked.work if i.kind == "unmatched-response" and i.closed is None]
+    assert (item.amount, about_answer(item)) == (total - 2000, "m2")
+    assert "Gulf Mutual" in item.detail
+    # The site file names it so from now on: the same entry, read again, is the second payer's.
+    payers = tuple(
+        replace(p, aliases=(*p.aliases, "Gulf Mutual")) if p.id == "second" else p for p in CENTER.site.payers
+    )
+    named = replace(CENTER, site=replace(CENTER.site, payers=payers))
+    posted = answered(asked, asked.claims[0], ("PR", "3", 2000), at=named, **strange)  # type: ignore[arg-type]
+    assert account_now(posted, named).share == 2000
+    assert not [i for i in posted.work if i.kind == "unmatched-response" and i.closed is None]
+    # Or a person says that it is the claim's own payer's.
+    mine = answered(asked, asked.claims[0], ("PR", "3", 2000), **strange, matched_by="kim")  # type: ignore[arg-type]
+    assert account_now(mine, CENTER).share == 2000
+    assert mine.remittances[-1].payer == ""
+
+
+def test_a_refusal_by_whom_the_site_does_not_know_refuses_no_claim_of_ours() -> None:
+    record = treated()
+    claim = record.claims[0]
+    sent = happened(record, CENTER, AFTER, SubmissionNews(claim.claim.id, ClaimEvent.SEND, "sent"))
+    refusal = Remittance("#r", claim.claim.id, Decision.REFUSED, errors=("not our member",), payer="Gulf Mutual")
+    asked = happened(sent, CENTER, AFTER, SubmissionNews(claim.claim.id, ClaimEvent.FAIL, "delivered", refusal))
+    assert asked.claims == sent.claims
+    assert [i.kind for i in asked.work if i.closed is None] == ["unmatched-response"]
+
+
+def test_a_later_payers_answer_is_set_aside_while_the_claims_own_payer_has_decided_nothing() -> None:
+    record = treated()
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("OA", "133", total), id="pends")
+    assert record.claims[0].state is ClaimState.QUEUED
+    early = answered(record, record.claims[0], ("OA", "23", total - 2000), id="two", payer="second", patient="S-9")
+    assert early.entries == record.entries
+    (item,) = [i for i in early.work if i.closed is None]
+    assert (item.kind, "own has not" in item.detail) == ("unmatched-response", True)
+
+
+# ---------------------------------------------------------------- what is asked of the patient
+
+
+def test_what_a_payer_has_taken_back_is_not_decided_and_gives_nobody_money_back() -> None:
+    record = treated(insurances=ALONE)
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("PR", "1", 2000), id="one")
+    record = fed([report("patient-payment", "2026-01-20", amount="20.00", line="P1")], CENTER, AFTER, record)
+    line = RemittanceLine(1, -total, 2000 - total, (Adjustment("PR", "1", -2000),))
+    taken = {"lines": (line,), "charge": -total, "paid": 2000 - total, "reversal": True}
+    back = answered(record, record.claims[0], id="back", **taken)  # type: ignore[arg-type]
+    account = account_now(back, CENTER)
+    assert (account.paid, account.credit, account.awaited) == (2000, 0, (record.claims[0].claim.id,))
+    (item,) = [i for i in back.work if i.closed is None]
+    assert (item.kind, item.amount) == ("taken-back", total)
+    # The correction settles it; or a person, who knows that none will come, and then the patient's money is owed back.
+    paid = answered(back, back.claims[0], ("PR", "1", 1500), id="two")
+    assert account_now(paid, CENTER).credit == 500
+    assert [i.kind for i in paid.work if i.closed is None] == ["credit-balance"]
+    closed = step(back, [says(saying(Verb.CLOSE, item=item.id), why="left the plan before")], CENTER, AFTER)
+    assert account_now(closed, CENTER).credit == 2000
+    assert [i.kind for i in closed.work if i.closed is None] == ["credit-balance"]
+    # What was closed was about that take-back, and about no other.
+    once_more = answered(closed, closed.claims[0], ("PR", "1", 2000), id="three")
+    taken["lines"] = (replace(line, adjustments=(Adjustment("PR", "1", -2000),)),)
+    once_more = answered(once_more, once_more.claims[0], id="again", **taken)  # type: ignore[arg-type]
+    assert [i.kind for i in once_more.work if i.closed is None] == ["taken-back"]
+    assert account_now(once_more, CENTER).credit == 0
+
+
+def test_while_an_answer_of_the_payer_waits_for_a_person_the_patient_is_asked_for_nothing() -> None:
+    record = treated(insurances=ALONE)
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("PR", "1", 2000), id="one")
+    assert account_now(record, CENTER).statement == 2000
+    less = answered(record, record.claims[0], ("PR", "1", 500), id="two", paid=total)
+    assert [i.kind for i in less.work if i.closed is None] == ["out-of-balance"]
+    assert account_now(less, CENTER).statement is None
+    assert account_now(less, CENTER).withheld
+    (item,) = [i for i in less.work if i.closed is None]
+    over = replace(item, closed=AFTER.now, closed_by="kim", closed_why="the payer withdrew it")
+    assert account_now(replace(less, work=(over,)), CENTER).statement == 2000
+
+
+@pytest.mark.parametrize("event", [ClaimEvent.REFUSE, ClaimEvent.FAIL])
+def test_while_a_later_payers_claim_came_back_unread_the_patient_is_asked_for_nothing(event: ClaimEvent) -> None:
+    record = treated()
+    record = answered(record, record.claims[0], ("CO", "45", 5000), ("PR", "1", 2000), id="one")
+    second = record.claims[1].claim
+    news = [SubmissionNews(second.id, one, "400") for one in (ClaimEvent.SEND, event)]
+    record = happened(record, CENTER, AFTER, *news)
+    assert [c.claim.sequence for c in record.claims if c.state in (ClaimState.REFUSED, ClaimState.ERROR)] == [2]
+    assert account_now(record, CENTER).statement is None
+    (item,) = [i for i in record.work if i.closed is None]
+    closed = step(
+        record, [says(saying(Verb.CLOSE, item=item.id), why="it is not theirs", minutes=100_000)], CENTER, AFTER
+    )
+    assert account_now(closed, CENTER).statement == 2000
+
+
+def test_a_coverage_behind_whose_payer_the_site_does_not_know_is_asked_before_the_patient() -> None:
+    nowhere = insured("nowhere", order=2, member="T-3", line="coverage|nowhere", start="2016-01-01")
+    for behind in ((), (insured("second", order=3, member="S-9"),)):
+        record = treated(insurances=(*ALONE, nowhere, *behind))
+        record = answered(record, record.claims[0], ("CO", "45", 5000), ("PR", "1", 2000), id="one")
+        assert story(record) == [("first", 1, "1", "complete")], "nor is the one behind it asked out of its turn"
+        assert account_now(record, CENTER).statement is None
+        (item,) = [i for i in record.work if i.closed is None]
+        assert (item.kind, item.code, item.amount) == ("later-payer", "payer-unknown", 2000)
+        assert "nowhere" in item.detail
+        closed = step(record, [says(saying(Verb.CLOSE, item=item.id), why="it has ended")], CENTER, AFTER)
+        assert account_now(closed, CENTER).statement == 2000
+        assert not [i for i in closed.work if i.closed is None]
+    nothing_left = treated(insurances=(*ALONE, nowhere))
+    nothing_left = answered(nothing_left, nothing_left.claims[0], ("CO", "45", 5000), id="one")
+    assert not nothing_left.work
+
+
+def test_a_later_payer_who_gave_no_number_and_whose_ground_has_changed_is_asked_before_the_patient() -> None:
+    record = treated()
+    total = record.claims[0].claim.total
+    record = answered(record, record.claims[0], ("CO", "45", 5000), ("PR", "1", 2000), id="one")
+    record = answered(record, record.claims[1], ("OA", "23", total - 2000), id="two", payer_claim_number="")
+    assert not [i for i in record.work if i.closed is None]
+    more = answered(record, record.claims[0], ("CO", "45", 5000), ("PR", "1", 3000), id="three")
+    assert account_now(more, CENTER).share == 1000
+    assert account_now(more, CENTER).statement is None
+    (item,) = [i for i in more.work if i.closed is None]
+    assert (item.kind, item.code, item.about) == ("later-payer", "no-claim-number", record.claims[0].claim.id)
+    known = answered(more, more.claims[1], ("OA", "23", total - 3000), id="four", payer_claim_number="N-2")
+    assert account_now(known, CENTER).share == 0
+    assert story(known)[-1][:3] == ("second", 2, "7"), "with a number of it, it is told"
 
 
 # ---------------------------------------------------------------- payments
