@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -185,15 +185,31 @@ class LaneQueue(Protocol):
         """A transaction with lanes in it has committed: idle workers of this process look now."""
         ...
 
-    def run(self, work: Callable[[str], None], *, workers: int, stopped: Callable[[], bool]) -> None:
+    def run(
+        self,
+        work: Callable[[str], None],
+        *,
+        workers: int,
+        stopped: Callable[[], bool],
+        together: Callable[[Sequence[str]], Collection[str]] | None = None,
+    ) -> None:
         """Work lanes as they become runnable, so many at once, until `stopped`; those begun are finished first.
+
+        `together` works several lanes as one and gives those that are done with; the others are worked by `work`, one by
+        one. A queue that hands out one lane at a time does without it.
 
         No lane is ever worked by two at once. One whose work raises comes again, later with every time that it does,
         and keeps no other waiting. A store that is down is waited for.
         """
         ...
 
-    def drain(self, work: Callable[[str], None], *, workers: int) -> None:
+    def drain(
+        self,
+        work: Callable[[str], None],
+        *,
+        workers: int,
+        together: Callable[[Sequence[str]], Collection[str]] | None = None,
+    ) -> None:
         """Work lanes until none is runnable now; those that failed or that others work are left."""
         ...
 

@@ -26,8 +26,9 @@ from adapters.pipeline.sending import document_of, may_repeat
 from adapters.ports import Receipt
 from adapters.serve.abreast import AGAIN, Abreast
 from adapters.serve.logs import log
-from adapters.serve.stepping import Stepping, Waiting, again
+from adapters.serve.stepping import Stepping, again
 from adapters.serve.uniting import Uniting
+from adapters.serve.waits import Waiting
 from adapters.serve.wired import Payers
 from adapters.store import Stale
 

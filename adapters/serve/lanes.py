@@ -10,7 +10,7 @@ all its processes share.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -23,8 +23,9 @@ from adapters.serve.calling import Calling
 from adapters.serve.hearing import GRACE, FeedWatch
 from adapters.serve.logs import log
 from adapters.serve.sorting import Round, Sorting, taken_from
-from adapters.serve.stepping import PERSON_UNKNOWN, Stepping, Waiting, without
+from adapters.serve.stepping import PERSON_UNKNOWN, Stepping
 from adapters.serve.uniting import Uniting
+from adapters.serve.waits import Waiting, is_here, is_news, speaks_of_others, without
 from adapters.serve.wired import LaneStore, Payers
 from adapters.store import Damaged
 
@@ -34,6 +35,8 @@ SEALING: Final = timedelta(minutes=1)
 """How long what was written may lie unsealed; nothing is sealed while nothing is new."""
 WORKERS: Final = 2
 """Lanes that a process works at once: while one waits for the store another is stepped."""
+SEVERAL: Final = 32
+"""Lanes of a round that are stepped in one transaction at most: their records are in memory together."""
 _SORTING: Final = "sorting"
 
 
@@ -106,18 +109,25 @@ class Lanes:
     def _work_round(self, found: Round, now: datetime) -> None:
         left = found.by_lane()
         while left:
-            with self._stepping.held(next(iter(left))) as lanes:
-                waiting = taken_from(left, lanes)
-                self._stepping.step_those(lanes[0], self._still_due(waiting, found, lanes), now)
-            self._settle_apart(lanes[0], now)
+            with self._stepping.held_together(_together(left)) as persons:
+                mine = {lanes: taken_from(left, lanes) for lanes in persons}
+                self._stepping.step_several(self._still_due(mine, found), now)
+            for lanes in persons:
+                self._settle_apart(lanes[0], now)
 
-    def _still_due(self, waiting: Sequence[Waiting], found: Round, lanes: Sequence[str]) -> list[Waiting]:
-        """The same, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself, and
-        those whose claim went to another person meanwhile: these stay unread for the next round."""
-        news = [one.entry for one in waiting if any(reading.news is not None for reading in one.readings)]
-        gone = set(news).difference(self._store.not_taken(news)) if news else set()
-        gone |= {entry for entry in news if not self._stepping.is_here(found.entries[entry], lanes)}
-        return without([one for one in waiting if one.entry not in gone], self._stepping.parked)
+    def _still_due(
+        self, persons: Mapping[tuple[str, ...], Sequence[Waiting]], found: Round
+    ) -> dict[str, Sequence[Waiting]]:
+        """The same by root, but for calls and answers that whoever made the call has taken meanwhile, in the lane itself,
+        and those whose claim went to another person meanwhile: these stay unread for the next round."""
+        news = {one.entry: lanes for lanes, waiting in persons.items() for one in waiting if is_news(one)}
+        known = self._store.not_taken(news) if news else frozenset()
+        whose = self._stepping.persons_of(found.entries[entry] for entry in news)
+        gone = {e for e, lanes in news.items() if e not in known or not is_here(found.entries[e], lanes, whose)}
+        return {
+            lanes[0]: without([one for one in waiting if one.entry not in gone], self._stepping.parked)
+            for lanes, waiting in persons.items()
+        }
 
     def _work_waiting(self, person: str, settle: Callable[[str, datetime], object] | None = None) -> int:
         """Work a lane with what waits in it on file, then `settle` it; how many entries that were."""
@@ -165,6 +175,14 @@ class Lanes:
         except Exception as error:
             log().error("a lane cannot be stepped", lane=person, error=type(error).__name__)
             raise
+
+    def _work_several(self, lanes: Sequence[str]) -> Sequence[str]:
+        """Several lanes of the queue; gives those that are done with. The others are worked one by one, and what is wrong
+        with them is told then."""
+        with self._stepping.held_together(lanes) as persons:
+            done = self._stepping.work_several(persons, self._clock.now())
+        roots = {lane: person[0] for person in persons for lane in person}
+        return [lane for lane in lanes if roots[lane] in done and roots[lane] not in self._stepping.unsettled]
 
     # ------------------------------------------------------------ what is due
 
@@ -239,7 +257,7 @@ class Lanes:
                 pass
 
     def _work_on(self, workers: int) -> None:
-        self._queue.run(self._work_lane, workers=workers, stopped=self._stop.is_set)
+        self._queue.run(self._work_lane, workers=workers, stopped=self._stop.is_set, together=self._work_several)
 
     def _due_on(self, seconds: float) -> None:
         while not self._stop.wait(seconds):
@@ -296,3 +314,18 @@ class Lanes:
             log().error("unexpected", error=type(error).__name__)
         self._stop.wait(1)
         return 0
+
+
+def _together(left: Mapping[str, Sequence[Waiting]]) -> list[str]:
+    """The first lanes of what is left of a round, to be stepped in one transaction.
+
+    One that is told of other lanes is alone: these are put together, or apart, before any of them goes on.
+    """
+    found: list[str] = []
+    for lane, waiting in left.items():
+        if any(speaks_of_others(one) for one in waiting):
+            return found or [lane]
+        found.append(lane)
+        if len(found) == SEVERAL:
+            break
+    return found

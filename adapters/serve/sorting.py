@@ -6,7 +6,7 @@ who is not known, is parked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,7 +19,8 @@ from adapters.model.record import Parked, Reading
 from adapters.pipeline import ReadEntry
 from adapters.pipeline.remitting import ACTOR, letter_receipt
 from adapters.ports import Received
-from adapters.serve.stepping import PERSON_AMBIGUOUS, PERSON_UNKNOWN, Stepping, Waiting, feed_name
+from adapters.serve.stepping import PERSON_AMBIGUOUS, PERSON_UNKNOWN, Stepping
+from adapters.serve.waits import Waiting, feed_name
 from adapters.store import Share
 
 _SEVERAL = "it names one person by numbers that belong to several on file"
@@ -87,8 +88,9 @@ class Sorting:
         known = [self._stepping.read(entry) for entry in entries]
         # Persons with identifiers first: what refers to them may stand before them in the same batch.
         placed = [entry for entry in known if self._surely(entry, self._introduce, now)]
+        whose = self._stepping.persons_of(placed)
         for entry in placed:
-            self._surely(entry, lambda entry: self._place(entry, found, now), now)
+            self._surely(entry, lambda entry: self._place(entry, found, whose, now), now)
         return found
 
     def _surely(self, entry: ReadEntry, do: Callable[[ReadEntry], None], now: datetime) -> bool:
@@ -114,15 +116,15 @@ class Sorting:
         lanes = {self._store.lane_of(PersonHint((number,)), feed) for number in hint.identifiers} - {""}
         return len(lanes) > 1 and not lanes <= set(self._store.lanes_of(min(lanes)))
 
-    def _place(self, entry: ReadEntry, found: Round, now: datetime) -> None:
-        """Give what an entry says to the lanes it concerns, or park it."""
+    def _place(self, entry: ReadEntry, found: Round, whose: Mapping[str, str], now: datetime) -> None:
+        """Give what an entry says to the lanes it concerns, or park it. `whose`: the lanes of claims of which there is news."""
         id = entry.entry.id
         if entry.parked is not None:
             self._stepping.park(entry.parked, now)
         elif entry.letters:
             self._take_apart(entry, now)
         elif entry.news is not None:
-            person = self._store.person_of_claim(entry.news.claim)
+            person = whose.get(entry.news.claim, "")
             if person:
                 found.add(person, entry, ())
             else:
@@ -142,8 +144,9 @@ class Sorting:
         numbers: dict[tuple[str, str], str] | None = None
         payer = entry.entry.actor.removeprefix(ACTOR)
         waiting: list[Future[Received]] = []
+        ours = self._store.persons_of_claims(letter.claim for letter in entry.letters if letter.claim)
         for letter in entry.letters:
-            claim = letter.claim if letter.claim and self._store.person_of_claim(letter.claim) else ""
+            claim = letter.claim if letter.claim in ours else ""
             if not claim and letter.number:
                 numbers = numbers if numbers is not None else self._numbers()
                 claim = numbers.get((payer, letter.number), "")

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 from itertools import groupby
@@ -21,7 +20,7 @@ from adapters.model.decision import Decision
 from adapters.model.journal import JournalEntry
 from adapters.model.merging import waiting as waiting_merges
 from adapters.model.people import PersonHint
-from adapters.model.record import Parked, PersonRecord, Reading, Tick
+from adapters.model.record import Parked, PersonRecord, Tick
 from adapters.model.work import open_item
 from adapters.pipeline import House, ReadEntry, read, step
 from adapters.pipeline.admit import REFUSALS
@@ -29,8 +28,9 @@ from adapters.pipeline.remitting import NOT_FETCHED
 from adapters.pipeline.step import identities
 from adapters.posting import UNBALANCED, UNMATCHED
 from adapters.serve.logs import log
+from adapters.serve.waits import Waiting, feed_name, is_here, said_of, speaks_of_others, without
 from adapters.serve.wired import LaneStore
-from adapters.store import Share, Stale
+from adapters.store import Share, Stale, Stepped
 from adapters.work import decided_alone
 
 T = TypeVar("T")
@@ -54,18 +54,6 @@ _REMEMBERED: Final = 500
 """Entries that were sorted here and whose lanes have not been worked yet, kept as they were read."""
 _COLLISIONS: Final = 20
 """Times in a row that another writer in the same lane may spoil a step before it is taken for a fault."""
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """What one entry says about one lane."""
-
-    entry: str
-    readings: tuple[Reading, ...]
-    last: bool = False
-    """Whether no later lane of this round has the entry: with this lane's save it is taken."""
-    sorted: bool = False
-    """Whether the entry waits in the lane on file: with this lane's save it waits there no more."""
 
 
 class Stepping:
@@ -133,38 +121,54 @@ class Stepping:
         That is one which says something else by the house now in force than when it was sorted, or of somebody else:
         it waits nowhere then, and is unread.
         """
-        lanes_here = self.store.lanes_of(person)
-        shares = [share for lane in lanes_here for share in self.store.waiting(lane)]
-        if not shares:
-            return [], False
-        if len(lanes_here) > 1:
-            shares.sort(key=lambda share: share.seq)
+        lanes = self.store.lanes_of(person)
+        return self.waiting_of([lanes])[lanes[0]]
+
+    def waiting_of(self, persons: Sequence[tuple[str, ...]]) -> dict[str, tuple[list[Waiting], bool]]:
+        """The same of several persons, by their roots; a person is all of its lanes."""
+        of_lane = self.store.waiting_in([lane for lanes in persons for lane in lanes])
+        of_person = {lanes: [share for lane in lanes for share in of_lane.get(lane, ())] for lanes in persons}
+        entries = dict.fromkeys(share.entry for shares in of_person.values() for share in shares)
         with self._free:
-            kept = {share.entry: self._known[share.entry] for share in shares if share.entry in self._known}
+            kept = {id: self._known[id] for id in entries if id in self._known}
         known = {id: found for id, (found, _) in kept.items()}
-        missing = [share.entry for share in shares if share.entry not in known]
+        missing = [id for id in entries if id not in known]
         if missing:
             known |= {entry.id: self.read(entry) for entry in self.store.entries(missing)}
+        whose = self.persons_of(known.values())
+        return {
+            lanes[0]: self._as_it_waits(lanes, sorted(shares, key=lambda share: share.seq), known, kept, whose)
+            for lanes, shares in of_person.items()
+        }
+
+    def _as_it_waits(
+        self,
+        person: tuple[str, ...],
+        shares: Sequence[Share],
+        known: Mapping[str, ReadEntry],
+        kept: Mapping[str, tuple[ReadEntry, frozenset[Share]]],
+        whose: Mapping[str, str],
+    ) -> tuple[list[Waiting], bool]:
         lanes: dict[tuple[PersonHint, str], str] = {}
         found: list[Waiting] = []
         stray = False
         for id, those in groupby(shares, key=lambda share: share.entry):
             mine = list(those)
             ours = id in kept and kept[id][1].issuperset(mine)
-            if self.is_here(known[id], lanes_here) and (
+            if is_here(known[id], person, whose) and (
                 ours or all(self._as_sorted(known[id], share, lanes) for share in mine)
             ):
                 # What one entry says in several lanes of the person is one thing to be taken.
-                said = [reading for share in mine for reading in _shared(known[id], share, person)]
+                said = [reading for share in mine for reading in said_of(known[id], share, person[0])]
                 found.append(Waiting(id, tuple(said), sorted=True))
             else:
                 self.store.unsort(id)
                 stray = True
         return found, stray
 
-    def is_here(self, found: ReadEntry, lanes: Sequence[str]) -> bool:
-        """Whether news of a claim is for a claim of these lanes still: it goes along when lanes come apart."""
-        return found.news is None or self.store.person_of_claim(found.news.claim) in lanes
+    def persons_of(self, entries: Iterable[ReadEntry]) -> dict[str, str]:
+        """The lanes now of the claims that these entries bring news of."""
+        return self.store.persons_of_claims(found.news.claim for found in entries if found.news is not None)
 
     def _as_sorted(self, found: ReadEntry, share: Share, lanes: dict[tuple[PersonHint, str], str]) -> bool:
         """Whether an entry that somebody else sorted says of this lane what its share says, and as much in all.
@@ -213,12 +217,21 @@ class Stepping:
 
         It is asked again once they are held: lanes may have been put together, or apart, while they were waited for.
         """
+        with self.held_together([lane]) as (lanes,):
+            yield lanes
+
+    @contextmanager
+    def held_together(self, lanes: Sequence[str]) -> Iterator[tuple[tuple[str, ...], ...]]:
+        """The same of all persons of whom these are lanes, person by person."""
         while True:
-            lanes = self.store.lanes_of(lane)
-            with self.store.queue.held(lanes):
-                if self.store.lanes_of(lane) == lanes:
-                    yield lanes
+            groups = self._groups(lanes)
+            with self.store.queue.held(lane for group in groups for lane in group):
+                if self._groups(lanes) == groups:
+                    yield groups
                     return
+
+    def _groups(self, lanes: Sequence[str]) -> tuple[tuple[str, ...], ...]:
+        return tuple(dict.fromkeys(self.store.groups_of(lanes).values()))
 
     def catch_up(self, person: str, now: datetime) -> PersonRecord | None:
         """Step a lane with all that waits in it on file; with nothing, it is stepped for the time that has passed.
@@ -247,6 +260,17 @@ class Stepping:
 
         return again(person, once)
 
+    def work_several(self, persons: Sequence[tuple[str, ...]], now: datetime) -> set[str]:
+        """The same of several persons, in one transaction; the roots of those that are done with.
+
+        All others, and who is told of other lanes, are worked by themselves. The caller holds all lanes.
+        """
+        with self.one_house():
+            waiting = {root: found for root, (found, _) in self.waiting_of(persons).items()}
+            some = {root: found for root, found in waiting.items() if found and not any(map(speaks_of_others, found))}
+            done = {root for root, found in waiting.items() if not found}
+            return done | set(some) if not some or self._stepped_together(some, now) else done
+
     def step_those(self, person: str, waiting: Sequence[Waiting], now: datetime) -> PersonRecord:
         """Step a lane with these entries; if somebody else wrote in it meanwhile, again with those that nobody took."""
         left = list(waiting)
@@ -260,6 +284,32 @@ class Stepping:
                 raise
 
         return again(person, once)
+
+    def step_several(self, persons: Mapping[str, Sequence[Waiting]], now: datetime) -> None:
+        """The same of several persons, all of them in one transaction: one sync for many steps.
+
+        Where that does not go well nothing of it is written, and each is stepped by itself: what it was is found there,
+        and told. Raises `StoreDown`.
+        """
+        if len(persons) > 1 and self._stepped_together(persons, now):
+            return
+        for person, waiting in persons.items():
+            self.step_those(person, without(waiting, self.parked), now)
+
+    def _stepped_together(self, persons: Mapping[str, Sequence[Waiting]], now: datetime) -> bool:
+        try:
+            with self.one_house():
+                before = self.store.load_all(list(persons))
+                steps = [self._made(before[person], waiting, now) for person, waiting in persons.items()]
+                self.store.save_all(steps, tick=now, under=self.house.tables.digest)
+        except StoreDown:
+            raise
+        except Exception as error:  # noqa: BLE001  # whose fault it is shows when each is stepped by itself
+            log().info("stepped one by one", count=len(persons), error=type(error).__name__)
+            return False
+        for one in steps:
+            self._noted(one)
+        return True
 
     def step_lane(self, person: str, waiting: Sequence[Waiting], now: datetime) -> PersonRecord:
         """Step a lane with these, in one transaction; halve it around an entry that breaks the step."""
@@ -287,19 +337,31 @@ class Stepping:
         self, before: PersonRecord, waiting: Sequence[Waiting], now: datetime, *, anew: bool = False
     ) -> PersonRecord:
         """The record after the step, saved; with `anew` all of it derived. Raises what the step or the store raises."""
-        readings = [reading for one in waiting for reading in one.readings]
         with self.one_house():
-            after = step(before, readings, self.house, self.tick(now), again=anew)
-            under = self.house.tables.digest
-            seen = [one.entry for one in waiting if one.entry]
-            taken = [one.entry for one in waiting if one.last]
-            left = [one.entry for one in waiting if one.sorted]
-            self.store.save(before, after, taken=taken, read=seen, left=left, tick=now, under=under, again=anew)
-        if after != before:
+            made = self._made(before, waiting, now, anew=anew)
+            said = {"taken": made.taken, "read": made.read, "left": made.left}
+            self.store.save(before, made.after, **said, tick=now, under=self.house.tables.digest, again=anew)
+        self._noted(made)
+        return made.after
+
+    def _made(self, before: PersonRecord, waiting: Sequence[Waiting], now: datetime, *, anew: bool = False) -> Stepped:
+        """What these make of the record; nothing is written."""
+        readings = [reading for one in waiting for reading in one.readings]
+        return Stepped(
+            before,
+            step(before, readings, self.house, self.tick(now), again=anew),
+            taken=[one.entry for one in waiting if one.last],
+            read=[one.entry for one in waiting if one.entry],
+            left=[one.entry for one in waiting if one.sorted],
+        )
+
+    def _noted(self, made: Stepped) -> None:
+        """A step was saved."""
+        after = made.after
+        if after != made.before:
             self.steps += 1
         if after.parts or waiting_merges(after.events, identities(after)):
             self.unsettled.add(after.person)
-        return after
 
 
 def again(person: str, step_once: Callable[[], T]) -> T:
@@ -310,22 +372,3 @@ def again(person: str, step_once: Callable[[], T]) -> T:
         except Stale:
             log().warning("lane changed meanwhile", lane=person)
     return step_once()
-
-
-def feed_name(entry: JournalEntry) -> str:
-    """The feed that brought an entry."""
-    return entry.actor.partition(":")[2]
-
-
-def _shared(found: ReadEntry, share: Share, person: str) -> tuple[Reading, ...]:
-    """What an entry says about the lane of a share, in the record of a person."""
-    id, at = found.entry.id, found.entry.at
-    if found.news is not None:
-        return (Reading(id, at, news=found.news),)
-    lane = "" if share.person == person else share.person
-    return tuple(Reading(id, at, captured=found.captured[part], lane=lane) for part in share.parts)
-
-
-def without(waiting: Sequence[Waiting], parked: set[str]) -> list[Waiting]:
-    """The same; what another lane broke on is not taken by this one, or that trouble would be hidden."""
-    return [replace(one, last=one.last and one.entry not in parked) for one in waiting]

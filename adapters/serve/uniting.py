@@ -14,13 +14,12 @@ from typing import Final
 from adapters.model.merging import hint_of, waiting
 from adapters.model.people import Identifier
 from adapters.model.record import PersonRecord
+from adapters.pipeline.identity import ASK, concerned
 from adapters.pipeline.step import identities
-from adapters.pipeline.uniting import Group, named, regrouped, unchanged, wanted
+from adapters.pipeline.uniting import Group, regrouped, unchanged, wanted
 from adapters.serve.logs import log
 from adapters.serve.stepping import Stepping, again
 
-ASK: Final = "merge.by"
-"""Option of the site: `feed` has what feeds say carried out, `person` has it wait until a person says so too."""
 _ROUNDS: Final = 20
 """Times in a row that somebody else may regroup the same lanes meanwhile."""
 
@@ -82,14 +81,7 @@ class Uniting:
 
     def _as_wanted(self, record: PersonRecord) -> tuple[list[PersonRecord], tuple[Group, ...]]:
         """All persons whom the statements of one name, and theirs again; and their lanes as they are to be grouped."""
-        persons = {record.person: record}
-        look = [record]
-        while look:
-            roots = {self._store.lanes_of(self._lane_of(one))[0] for one in named([look.pop()])}
-            for root in sorted(roots - set(persons)):
-                persons[root] = self._store.load(root)
-                look.append(persons[root])
-        ordered = [persons[root] for root in sorted(persons)]
+        ordered = concerned(record, lambda one: self._store.lanes_of(self._lane_of(one))[0], self._store.load)
         ask = self._stepping.house.site.options.get(ASK) == "person"
         return ordered, wanted(ordered, self._lane_of, ask=ask)
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from adapters.ehr.notes import EhrStore
 from adapters.model.claim import ClaimOnFile
+from adapters.model.draft import Draft
 from adapters.model.journal import JournalEntry
 from adapters.model.people import PersonHint
 from adapters.model.record import Parked, PersonRecord
@@ -18,7 +19,8 @@ from adapters.pages.wired import PageStore
 from adapters.pipeline import House
 from adapters.pipeline.exchange import Exchange
 from adapters.ports import Clock, LaneQueue, Receipt, Received, Store
-from adapters.store import AtHand, Counts, Of, Share, Traced
+from adapters.rules import Ruleset
+from adapters.store import AtHand, Counts, Of, Share, Stepped, Traced
 from adapters.store.hearing import Told
 
 
@@ -62,12 +64,28 @@ class LaneStore(Store, FeedStore, Protocol):
         """Make an entry unread again that waits in lanes."""
         ...
 
-    def waiting(self, person: str) -> Sequence[Share]:
-        """All that waits in a lane, in the order of the journal."""
+    def waiting_in(self, lanes: Sequence[str]) -> dict[str, list[Share]]:
+        """All that waits in each of these lanes, in the order of the journal; a lane in which nothing does is not there."""
         ...
 
     def lanes_of(self, lane: str) -> tuple[str, ...]:
         """All lanes of the person of whom this is one, the root first."""
+        ...
+
+    def groups_of(self, lanes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """For each of these lanes all lanes of its person, the root first."""
+        ...
+
+    def persons_of_claims(self, claims: Iterable[str]) -> dict[str, str]:
+        """The lane of each of these claims that is one of ours."""
+        ...
+
+    def load_all(self, persons: Sequence[str]) -> dict[str, PersonRecord]:
+        """The records of several persons, as of one instant."""
+        ...
+
+    def save_all(self, steps: Sequence[Stepped], *, tick: datetime, under: str = "", again: bool = False) -> None:
+        """Write steps of different persons in one transaction: where one of them is refused, none is written."""
         ...
 
     def regroup(
@@ -175,4 +193,12 @@ class Wired(Protocol):
     @property
     def payers(self) -> Payers:
         """The way to payers."""
+        ...
+
+    def drafted(self, draft: Draft) -> tuple[Ruleset, Site]:
+        """The rules and the site of a draft over what is in force; raises `BadSetup` with all problems."""
+        ...
+
+    def mapping_text(self, file: str) -> tuple[str, str] | None:
+        """Name and text of a file of the mappings in force, as rules name it; None for what is none."""
         ...

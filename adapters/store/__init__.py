@@ -8,6 +8,7 @@ from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
 from adapters.store.migration import migrate
 from adapters.store.refusals import Damaged, Overwrites, Stale
 from adapters.store.seal import Sealing
+from adapters.store.steps import Stepped
 from adapters.store.store import SqlStore, open_store
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "Share",
     "SqlStore",
     "Stale",
+    "Stepped",
     "Traced",
     "differences",
     "migrate",

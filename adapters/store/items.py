@@ -8,7 +8,7 @@ from typing import Protocol, TypeVar
 from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.model.work import WorkItem
-from adapters.store import codec, listing, records
+from adapters.store import changes, codec, listing, records
 from adapters.store.keys import KeyRing
 from adapters.store.schema import work_items
 
@@ -25,7 +25,7 @@ def put(connection: Connection, item: WorkItem, keys: KeyRing) -> None:
         place = connection.execute(last).scalar_one()
         connection.execute(insert(work_items), [{"person": item.person, "id": item.id, "place": place, **content}])
     if item.person:
-        records.touch(connection, item.person)
+        changes.touch(connection, item.person)
 
 
 def of_nobody(connection: Connection, id: str, keys: KeyRing) -> WorkItem | None:

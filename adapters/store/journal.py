@@ -20,7 +20,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     delete,
-    exists,
     func,
     insert,
     literal,
@@ -36,7 +35,7 @@ from adapters.ports import Receipt, Received
 from adapters.store import codec, postgres
 from adapters.store.keys import KeyRing
 from adapters.store.refusals import Damaged, Overwrites
-from adapters.store.schema import State, journal, queue, takings, waiting
+from adapters.store.schema import State, journal, queue, waiting
 
 _NAMESPACE: Final = uuid.UUID("8d0f6c4e-3c58-5f0a-9b5e-5a7c0f6a1d21")
 
@@ -223,65 +222,6 @@ def tick_row(
         at=codec.instant(at),
     )
     return prepare(receipt, keys).row
-
-
-_TAKE: Final = (
-    update(queue)
-    .where(
-        queue.c.entry.in_(bindparam("entries", expanding=True)),
-        queue.c.state.in_(bindparam("states", expanding=True)),
-        ~exists().where(waiting.c.entry == queue.c.entry),
-    )
-    .values(state=State.TAKEN.value, tick=bindparam("at"))
-)
-_STATES: Final = (
-    select(queue.c.state, func.count())
-    .where(queue.c.entry.in_(bindparam("entries", expanding=True)))
-    .group_by(queue.c.state)
-)
-_GONE: Final = delete(waiting).where(
-    waiting.c.person == bindparam("lane"), waiting.c.entry.in_(bindparam("entries", expanding=True))
-)
-_TAKEN_BY: Final = select(takings.c.entry).where(
-    takings.c.person == bindparam("person"), takings.c.entry.in_(bindparam("entries", expanding=True))
-)
-
-
-def take(connection: Connection, taken: Sequence[str], person: str, at: int | None) -> None:
-    """Mark entries as taken by a lane, the last of theirs, or by none; a parked one stays parked, or another lane's
-    trouble would be hidden."""
-    if not taken:
-        return
-    states = {str(row[0]): int(row[1]) for row in connection.execute(_STATES, {"entries": taken})}
-    if sum(states.values()) != len(taken):
-        raise Overwrites("a step took an entry that is not in the journal")
-    if State.WAITING.value in states:
-        if person:
-            connection.execute(_GONE, {"lane": person, "entries": taken})
-        else:
-            connection.execute(delete(waiting).where(waiting.c.entry.in_(taken)))
-    connection.execute(_TAKE, {"entries": taken, "states": [State.UNREAD.value, State.WAITING.value], "at": at})
-    _note_taking(connection, taken, person)
-
-
-def leave(connection: Connection, entries: Sequence[str], person: str, at: int | None) -> None:
-    """The lane has read what waited in it: its rows go, and an entry is taken when its last one goes.
-
-    One that is unread again, because a person had it read anew meanwhile, stays so.
-    """
-    if not entries:
-        return
-    connection.execute(_GONE, {"lane": person, "entries": entries})
-    connection.execute(_TAKE, {"entries": entries, "states": [State.WAITING.value], "at": at})
-    _note_taking(connection, entries, person)
-
-
-def _note_taking(connection: Connection, entries: Sequence[str], person: str) -> None:
-    if person:
-        known = set(connection.execute(_TAKEN_BY, {"person": person, "entries": entries}).scalars())
-        rows = [{"entry": entry, "person": person} for entry in entries if entry not in known]
-        if rows:
-            connection.execute(insert(takings), rows)
 
 
 def park(connection: Connection, parked: Parked, keys: KeyRing) -> None:

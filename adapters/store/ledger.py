@@ -30,7 +30,7 @@ _EVERYONES: Final = (
     .join(entry_lanes, entry_lanes.c.entry == entries.c.id, isouter=True)
     .order_by("whose", func.coalesce(entry_lanes.c.place, entries.c.place), entry_lines.c.place)
 )
-_OF_PERSON: Final = union_all(
+_OF_PERSONS: Final = union_all(
     # Two questions, each by its index: what was posted here and went nowhere, and what is here by now.
     select(
         entries.c.id,
@@ -42,7 +42,7 @@ _OF_PERSON: Final = union_all(
     )
     .join(entry_lines, entry_lines.c.entry == entries.c.id)
     .where(
-        entries.c.person == bindparam("person"),
+        entries.c.person.in_(bindparam("persons", expanding=True)),
         ~exists().where(entry_lanes.c.entry == entries.c.id),
     ),
     select(
@@ -55,20 +55,29 @@ _OF_PERSON: Final = union_all(
     )
     .join(entry_lines, entry_lines.c.entry == entries.c.id)
     .join(entry_lanes, entry_lanes.c.entry == entries.c.id)
-    .where(entry_lanes.c.person == bindparam("person")),
+    .where(entry_lanes.c.person.in_(bindparam("persons", expanding=True))),
 ).order_by("nth", "inner_place")
-_FREE: Final = select(func.coalesce(func.max(entries.c.place) + 1, 0)).where(entries.c.person == bindparam("person"))
+_FREE: Final = (
+    select(entries.c.person, func.max(entries.c.place) + 1)
+    .where(entries.c.person.in_(bindparam("persons", expanding=True)))
+    .group_by(entries.c.person)
+)
+_ADD_LINES: Final = insert(entry_lines)
+_ADD: Final = insert(entries)
 
 
-def of_person(connection: Connection, person: str) -> tuple[Entry, ...]:
-    """A person's ledger entries in the order they were made; those of several lanes as they came together."""
-    rows = connection.execute(_OF_PERSON, {"person": person})
-    return tuple(entry for _, entry in _entries(row[:9] for row in rows))
+def of_persons(connection: Connection, persons: Sequence[str]) -> dict[str, list[Entry]]:
+    """Ledger entries by person, in the order they were made; those of several lanes as they came together."""
+    found: dict[str, list[Entry]] = {}
+    rows = connection.execute(_OF_PERSONS, {"persons": persons})
+    for person, entry in _entries(row[:9] for row in rows):
+        found.setdefault(person, []).append(entry)
+    return found
 
 
-def free_place(connection: Connection, person: str) -> int:
-    """The first place after all entries that were ever posted in the lane."""
-    return int(connection.execute(_FREE, {"person": person}).scalar_one())
+def free_places(connection: Connection, persons: Sequence[str]) -> dict[str, int]:
+    """The first place after all entries that were ever posted in each of the lanes; no lane without any is there."""
+    return {row[0]: int(row[1]) for row in connection.execute(_FREE, {"persons": persons})}
 
 
 def everyones(connection: Connection) -> tuple[tuple[str, Entry], ...]:
@@ -134,7 +143,7 @@ def additions(
         }
         for place, entry in enumerate(added, start=max(len(before), free))
     ]
-    return [(insert(entry_lines), lines), (insert(entries), heads)]
+    return [(_ADD_LINES, lines), (_ADD, heads)]
 
 
 def trial_balance(connection: Connection) -> dict[Account, Cents]:

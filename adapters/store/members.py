@@ -7,7 +7,7 @@ back with the one that takes them apart. Rows of the ledger never change: whose 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from sqlalchemy import Connection, bindparam, delete, func, insert, select
@@ -15,7 +15,11 @@ from sqlalchemy import Connection, bindparam, delete, func, insert, select
 from adapters.model.record import PersonRecord
 from adapters.store.schema import entry_lanes, unions
 
-_MEMBERS: Final = select(unions.c.person).where(unions.c.root == bindparam("root")).order_by(unions.c.place)
+_MEMBERS: Final = (
+    select(unions.c.root, unions.c.person)
+    .where(unions.c.root.in_(bindparam("roots", expanding=True)))
+    .order_by(unions.c.place)
+)
 _ABOVE: Final = select(unions.c.root).where(unions.c.person == bindparam("person")).scalar_subquery()
 _ALL: Final = (
     select(unions.c.root, unions.c.person)
@@ -23,11 +27,27 @@ _ALL: Final = (
     .order_by(unions.c.place)
 )
 _ROOT: Final = select(unions.c.root).where(unions.c.person == bindparam("person"))
+_ROOTS: Final = select(unions.c.person, unions.c.root).where(unions.c.person.in_(bindparam("persons", expanding=True)))
 
 
-def members(connection: Connection, root: str) -> tuple[str, ...]:
-    """The other lanes of a root, in their order; none for a lane that is a person by itself, or part of one."""
-    return tuple(connection.execute(_MEMBERS, {"root": root}).scalars())
+def members(connection: Connection, roots: Sequence[str]) -> dict[str, list[str]]:
+    """The other lanes of each root, in their order; a lane that is a person by itself, or part of one, is not there."""
+    found: dict[str, list[str]] = {}
+    for root, lane in connection.execute(_MEMBERS, {"roots": roots}):
+        found.setdefault(root, []).append(lane)
+    return found
+
+
+def roots_of(connection: Connection, lanes: Sequence[str]) -> dict[str, str]:
+    """The root of each lane that is part of another person; no other lane is there."""
+    return {row[0]: row[1] for row in connection.execute(_ROOTS, {"persons": lanes})}
+
+
+def groups_of(connection: Connection, lanes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For each of these lanes all lanes of its person, the root first."""
+    above = roots_of(connection, lanes)
+    beside = members(connection, sorted({above.get(lane, lane) for lane in lanes}))
+    return {lane: (root, *beside.get(root, ())) for lane in lanes for root in (above.get(lane, lane),)}
 
 
 def root_of(connection: Connection, lane: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -62,11 +63,21 @@ class Memory:
 
     def load(self, connection: Connection, person: str) -> Kept:
         """The record on file: of a root with all its lanes, of any other lane what is kept in it."""
-        share = self._share(connection, person)
-        others = members.members(connection, person) if share.revision is not None else ()
-        if not others:
-            return share
-        shares = (share, *(self._share(connection, lane) for lane in others))
+        return self.load_all(connection, [person])[person]
+
+    def load_all(self, connection: Connection, persons: Sequence[str]) -> dict[str, Kept]:
+        """The same of several, no two of one person."""
+        shares = self._shared(connection, persons)
+        beside = members.members(connection, persons)
+        others = self._shared(connection, [lane for lanes in beside.values() for lane in lanes]) if beside else {}
+        return {
+            person: self._whole(person, (share, *(others[lane] for lane in beside[person])))
+            if share.revision is not None and person in beside
+            else share
+            for person, share in shares.items()
+        }
+
+    def _whole(self, person: str, shares: tuple[Kept, ...]) -> Kept:
         with self._lock:
             kept = self._wholes.get(person)
         if kept is None or len(kept.shares) != len(shares) or any(a is not b for a, b in zip(kept.shares, shares)):  # noqa: B905
@@ -94,23 +105,32 @@ class Memory:
             for one in kept.each:
                 _put(self._shares, one)
 
-    def _share(self, connection: Connection, person: str) -> Kept:
-        revision = records.revision_of(connection, person)
-        if revision is None:
-            return Kept(PersonRecord(person), None, _NOTHING)
+    def _shared(self, connection: Connection, lanes: Sequence[str]) -> dict[str, Kept]:
+        """What each lane keeps."""
+        revisions = records.revisions_of(connection, lanes)
         with self._lock:
-            kept = self._shares.get(person)
-        if kept is None or kept.revision != revision:
-            record, encoded = records.load(connection, person, self._keys)
-            free = max(len(record.entries), ledger.free_place(connection, person))
-            kept = Kept(record, revision, encoded, free)
-        else:
-            # Identifiers come by way of `person`, beside the steps that the revision counts.
-            identifiers = people.of_person(connection, person, self._keys)
-            if kept.record.identifiers != identifiers:
-                kept = replace(kept, record=replace(kept.record, identifiers=identifiers))
-        self.keep(kept)
-        return kept
+            known = {lane: kept for lane in revisions if (kept := self._shares.get(lane)) is not None}
+        known = {lane: kept for lane, kept in known.items() if kept.revision == revisions[lane]}
+        missing = [lane for lane in revisions if lane not in known]
+        read = records.load(connection, missing, self._keys) if missing else {}
+        free = ledger.free_places(connection, missing) if missing else {}
+        # Identifiers come by way of `person`, beside the steps that the revision counts.
+        named = people.of_persons(connection, list(known), self._keys) if known else {}
+        found: dict[str, Kept] = {}
+        for lane in lanes:
+            if lane not in revisions:
+                found[lane] = Kept(PersonRecord(lane), None, _NOTHING)
+                continue
+            if lane in read:
+                record, encoded = read[lane]
+                kept = Kept(record, revisions[lane], encoded, max(len(record.entries), free.get(lane, 0)))
+            else:
+                kept = known[lane]
+                if kept.record.identifiers != (identifiers := named.get(lane, ())):
+                    kept = replace(kept, record=replace(kept.record, identifiers=identifiers))
+            self.keep(kept)
+            found[lane] = kept
+        return found
 
 
 def _put(shelf: OrderedDict[str, Kept], kept: Kept) -> None:

@@ -49,10 +49,13 @@ class OpenWork:
         made = {
             item.id: (bytes(fresh[item.id][1]), WorkListed(item, fresh[item.id][2] or ""), fresh[item.id][2])
             for item in self._read(connection, tuple(fresh))
+            if item.closed is None
         }
-        whole = {row[0]: made.get(row[0]) or known[row[0]] for row in rows} if made else known
-        if len(whole) > len(rows):
-            whole = {row[0]: whole[row[0]] for row in rows}
+        whole = known
+        if fresh or len(known) > len(rows):
+            # One that went or closed since the first question is left out: what is known of it is not so any more.
+            found = ((row[0], made.get(row[0]) if row[0] in fresh else known[row[0]]) for row in rows)
+            whole = {id: one for id, one in found if one is not None}
         with self._lock:
             self._known = whole
         return tuple([one for _, one, _ in whole.values()])

@@ -32,9 +32,9 @@ _BY_BLIND: Final = select(identifiers.c.blind, identifiers.c.person).where(
     identifiers.c.blind.in_(bindparam("blinds", expanding=True))
 )
 _BY_REFERENCE: Final = select(references.c.person).where(references.c.blind == bindparam("blind"))
-_OF_PERSON: Final = (
-    select(identifiers.c.blind, identifiers.c.key_id, identifiers.c.sealed)
-    .where(identifiers.c.person == bindparam("person"))
+_OF_PERSONS: Final = (
+    select(identifiers.c.person, identifiers.c.blind, identifiers.c.key_id, identifiers.c.sealed)
+    .where(identifiers.c.person.in_(bindparam("persons", expanding=True)))
     .order_by(identifiers.c.place)
 )
 _NEXT_PLACE: Final = select(func.coalesce(func.max(identifiers.c.place) + 1, 0)).where(
@@ -180,9 +180,9 @@ def remove(connection: Connection, person: str, removed: Sequence[Identifier], k
         connection.execute(delete(identifiers).where(identifiers.c.person == person, identifiers.c.blind.in_(gone)))
 
 
-def of_person(connection: Connection, person: str, keys: KeyRing) -> tuple[Identifier, ...]:
-    """The identifiers of a person in the order they became known."""
-    rows = connection.execute(_OF_PERSON, {"person": person})
-    return codec.decode_all(
-        _DECODER, [keys.open(r.key_id, r.sealed, f"person_identifiers|{r.blind}") for r in rows], "person_identifiers"
-    )
+def of_persons(connection: Connection, persons: Sequence[str], keys: KeyRing) -> dict[str, tuple[Identifier, ...]]:
+    """The identifiers by person, in the order they became known; a person without any is not there."""
+    found: dict[str, list[bytes]] = {}
+    for person, blind, key_id, sealed in connection.execute(_OF_PERSONS, {"persons": persons}):
+        found.setdefault(person, []).append(keys.open(key_id, sealed, f"person_identifiers|{blind}"))
+    return {person: codec.decode_all(_DECODER, rows, "person_identifiers") for person, rows in found.items()}

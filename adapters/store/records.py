@@ -1,8 +1,7 @@
-"""A person's record in rows: what each kind of thing is kept as, reading a record, and the difference of two.
+"""A person's record in rows: what each kind of thing is kept as, and reading a record. What a step writes: `changes`.
 
 Things with an id are rows by id, with their place in the record; outcomes without one (holds, skips, findings) and
-what falls due are rows by place. A save writes the rows that differ and no others. The difference is taken and sealed
-outside the transaction; the transaction begins by asking whether the record is still the one that the step began from.
+what falls due are rows by place.
 """
 
 from __future__ import annotations
@@ -14,31 +13,24 @@ from typing import Any, Final
 import msgspec
 from sqlalchemy import (
     Connection,
-    Delete,
-    Executable,
     Table,
     Text,
     bindparam,
     cast,
-    delete,
-    insert,
     literal,
     null,
     select,
     union_all,
-    update,
 )
 
 from adapters.model.charge import Finding, Hold, Skip
 from adapters.model.claim import ClaimOnFile
 from adapters.model.event import Event
-from adapters.model.people import Identifier
 from adapters.model.record import ChargeOnFile, Due, PersonRecord
 from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
 from adapters.store import codec, ledger, members, people, schema, searching
 from adapters.store.keys import KeyRing
-from adapters.store.refusals import Overwrites, Stale
 
 Row = dict[str, Any]
 
@@ -134,20 +126,24 @@ SHELVES: Final = (EVENTS, CHARGES, HOLDS, SKIPS, FINDINGS, CLAIMS, REMITTANCES, 
 _SEALED: Final = union_all(
     *(
         select(
+            shelf.table.c.person,
             literal(number).label("shelf"),
             shelf.table.c.place,
             (cast(null(), Text) if shelf.key is None else shelf.table.c.id).label("id"),
             shelf.table.c.key_id,
             shelf.table.c.sealed,
-        ).where(shelf.table.c.person == bindparam("person"))
+        ).where(shelf.table.c.person.in_(bindparam("persons", expanding=True)))
         for number, shelf in enumerate(SHELVES)
     )
 ).order_by("shelf", "place")
 
 _REVISION: Final = select(schema.persons.c.revision).where(schema.persons.c.id == bindparam("person"))
+_REVISIONS: Final = select(schema.persons.c.id, schema.persons.c.revision).where(
+    schema.persons.c.id.in_(bindparam("persons", expanding=True))
+)
 _DUE: Final = (
-    select(schema.due.c.what, schema.due.c.about, schema.due.c.not_before)
-    .where(schema.due.c.person == bindparam("person"))
+    select(schema.due.c.person, schema.due.c.what, schema.due.c.about, schema.due.c.not_before)
+    .where(schema.due.c.person.in_(bindparam("persons", expanding=True)))
     .order_by(schema.due.c.place)
 )
 
@@ -158,248 +154,46 @@ def revision_of(connection: Connection, person: str) -> int | None:
     return None if found is None else int(found)
 
 
-def load(connection: Connection, person: str, keys: KeyRing) -> tuple[PersonRecord, Encoded]:
-    """The person's record, and the canonical bytes of what its shelves hold; empty when nothing is on file.
+def revisions_of(connection: Connection, persons: Sequence[str]) -> dict[str, int]:
+    """How many steps were written in each of the lanes; one that is not on file is not there."""
+    return {row[0]: int(row[1]) for row in connection.execute(_REVISIONS, {"persons": persons})}
+
+
+def load(connection: Connection, persons: Sequence[str], keys: KeyRing) -> dict[str, tuple[PersonRecord, Encoded]]:
+    """The record of each of these lanes, and the canonical bytes of what its shelves hold; empty where nothing is on file.
 
     Raises `Damaged` for a row that does not open.
     """
-    rows: list[list[bytes]] = [[] for _ in SHELVES]
-    prefixes = [f"{shelf.table.name}|{person}|" for shelf in SHELVES]
-    for number, place, id, key_id, sealed in connection.execute(_SEALED, {"person": person}):
-        rows[number].append(keys.open(key_id, sealed, f"{prefixes[number]}{place if id is None else id}"))
-    encoded = {shelf.name: found for shelf, found in zip(SHELVES, rows, strict=True)}
-    values = {shelf.name: codec.decode_all(shelf.decoder, encoded[shelf.name], shelf.table.name) for shelf in SHELVES}
-    record = PersonRecord(
-        person=person,
-        identifiers=people.of_person(connection, person, keys),
-        entries=ledger.of_person(connection, person),
-        due=tuple(
-            Due(what, about, codec.instant(not_before))
-            for what, about, not_before in connection.execute(_DUE, {"person": person})
-        ),
-        root=members.root_of(connection, person),
-        **values,
-    )
-    return record, encoded
+    rows: dict[str, list[list[bytes]]] = {person: [[] for _ in SHELVES] for person in persons}
+    names = [shelf.table.name for shelf in SHELVES]
+    asked = {"persons": persons}
+    for person, number, place, id, key_id, sealed in connection.execute(_SEALED, asked):
+        bound = f"{names[number]}|{person}|{place if id is None else id}"
+        rows[person][number].append(keys.open(key_id, sealed, bound))
+    identifiers = people.of_persons(connection, persons, keys)
+    entries = ledger.of_persons(connection, persons)
+    roots = members.roots_of(connection, persons)
+    due: dict[str, list[Due]] = {}
+    for person, what, about, not_before in connection.execute(_DUE, asked):
+        due.setdefault(person, []).append(Due(what, about, codec.instant(not_before)))
+    found: dict[str, tuple[PersonRecord, Encoded]] = {}
+    for person, shelves in rows.items():
+        values = {
+            shelf.name: codec.decode_all(shelf.decoder, those, shelf.table.name)
+            for shelf, those in zip(SHELVES, shelves, strict=True)
+        }
+        record = PersonRecord(
+            person=person,
+            identifiers=identifiers.get(person, ()),
+            entries=tuple(entries.get(person, ())),
+            due=tuple(due.get(person, ())),
+            root=roots.get(person, ""),
+            **values,
+        )
+        found[person] = record, {shelf.name: those for shelf, those in zip(SHELVES, shelves, strict=True)}
+    return found
 
 
 def same(one: PersonRecord, other: PersonRecord) -> bool:
     """Whether two records are the same to the last byte; plain equality leaves out why an outcome is what it is."""
     return one is other or codec.encode(one) == codec.encode(other)
-
-
-@dataclass(frozen=True, slots=True)
-class Writes:
-    """The rows that turn one record into the next, sealed and ready."""
-
-    person: str
-    statements: tuple[tuple[Executable, list[Row]], ...]
-    identifiers_added: tuple[Identifier, ...] = ()
-    identifiers_removed: tuple[Identifier, ...] = ()
-
-    def take_away(self, connection: Connection) -> None:
-        """Delete what goes; of several lanes this comes first, so that a thing may stand in another lane then."""
-        for statement, rows in self.statements:
-            if isinstance(statement, Delete):
-                connection.execute(statement, rows)
-
-    def add(self, connection: Connection) -> None:
-        """All else."""
-        for statement, rows in self.statements:
-            if not isinstance(statement, Delete):
-                connection.execute(statement, rows)
-
-    def __bool__(self) -> bool:
-        return bool(self.statements or self.identifiers_added or self.identifiers_removed)
-
-
-@dataclass(frozen=True, slots=True)
-class Moves:
-    """Kept rows that go from one lane to another with the same transaction."""
-
-    come: Mapping[tuple[str, str], str]
-    """(shelf, id) → the lane that it comes from."""
-    go: frozenset[tuple[str, str]]
-    """(shelf, id) of what leaves the lane."""
-
-
-_STAYS: Final = Moves({}, frozenset())
-
-
-def difference(
-    before: PersonRecord,
-    after: PersonRecord,
-    had: Encoded,
-    keys: KeyRing,
-    *,
-    free: int = 0,
-    moved: Moves | None = None,
-) -> tuple[Writes, Encoded]:
-    """What to write, and the bytes of the record after; `had` are those of the record before.
-
-    `free`: the first place of the ledger that a new entry may take. `moved`: what comes from other lanes and goes to
-    them in the same transaction; whose the ledger's entries are is then left to `members.put`.
-
-    Raises `Overwrites` when the step would change or lose what is only ever added to.
-    """
-    if before.person != after.person:
-        raise Overwrites("the records before and after a step are of two persons")
-    person = after.person
-    statements: list[tuple[Executable, list[Row]]] = []
-    encoded: dict[str, Sequence[bytes]] = {}
-    for shelf in SHELVES:
-        old, new = getattr(before, shelf.name), getattr(after, shelf.name)
-        encoded[shelf.name] = had[shelf.name]
-        if old is not new:
-            known = {id(value): data for value, data in zip(old, had[shelf.name], strict=True)}
-            encoded[shelf.name] = [known.get(id(value)) or codec.encode(value) for value in new]
-            sides = _Side(old, had[shelf.name]), _Side(new, encoded[shelf.name])
-            found = (
-                _by_place(shelf, person, *sides, keys)
-                if shelf.key is None
-                else _by_id(shelf, person, *sides, keys, moved or _STAYS)
-            )
-            statements += [(what, rows) for what, rows in found if rows]
-    if before.events is not after.events and (named := searching.since(before, after, keys)):
-        statements.append((insert(schema.words), named))
-    if moved is None:
-        statements += ledger.additions(person, before.entries, after.entries, free)
-    if before.due != after.due:
-        statements.append((_CLEAR_DUE, [{"of_person": person}]))
-        if after.due:
-            statements.append((insert(schema.due), [_due_row(person, n, d) for n, d in enumerate(after.due)]))
-    writes = Writes(
-        person,
-        tuple(statements),
-        tuple(i for i in after.identifiers if i not in before.identifiers),
-        tuple(i for i in before.identifiers if i not in after.identifiers),
-    )
-    return writes, encoded
-
-
-@dataclass(frozen=True, slots=True)
-class _Side:
-    """The values of a shelf before or after a step, with their bytes."""
-
-    values: Sequence[Any]
-    data: Sequence[bytes]
-
-
-_CLEAR_DUE: Final = delete(schema.due).where(schema.due.c.person == bindparam("of_person"))
-_INSERTS: Final = {shelf.name: insert(shelf.table) for shelf in SHELVES}
-_UPDATES: Final = {
-    shelf.name: update(shelf.table).where(
-        shelf.table.c.person == bindparam("of_person"),
-        (shelf.table.c.place if shelf.key is None else shelf.table.c.id) == bindparam("of_key"),
-    )
-    for shelf in SHELVES
-}
-_DELETES: Final = {
-    shelf.name: delete(shelf.table).where(
-        shelf.table.c.person == bindparam("of_person"),
-        (shelf.table.c.place if shelf.key is None else shelf.table.c.id) == bindparam("of_key"),
-    )
-    for shelf in SHELVES
-}
-
-_Statements = list[tuple[Executable, list[Row]]]
-
-
-def _due_row(person: str, place: int, due: Due) -> Row:
-    return {
-        "person": person,
-        "place": place,
-        "what": due.what,
-        "about": due.about,
-        "not_before": codec.micros(due.not_before),
-    }
-
-
-def _content(shelf: Shelf, person: str, key: str | int, value: Any, data: bytes, keys: KeyRing) -> Row:
-    sealed = keys.seal(data, shelf.place_of(person, key))
-    return {"key_id": sealed.key_id, "sealed": sealed.data, **shelf.told(value, keys)}
-
-
-def _by_id(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing, moved: Moves) -> _Statements:
-    key_of = shelf.key
-    assert key_of is not None  # noqa: S101  # `difference` asks for shelves with ids only
-    was = {key_of(value): (place, old.data[place]) for place, value in enumerate(old.values)}
-    inserts: list[Row] = []
-    updates: list[Row] = []
-    moves: list[Row] = []
-    come: list[Row] = []
-    seen: set[str] = set()
-    for place, (value, data) in enumerate(zip(new.values, new.data, strict=True)):
-        key = key_of(value)
-        if key in seen:
-            raise Overwrites(f"{shelf.table.name}: two things of one id in one record")
-        seen.add(key)
-        before = was.get(key)
-        if before is None:
-            content = _content(shelf, person, key, value, data, keys)
-            if (source := moved.come.get((shelf.name, key))) is not None:
-                come.append({"of_person": source, "of_key": key, "person": person, "place": place, **content})
-            else:
-                inserts.append({"person": person, "id": key, "place": place, **content})
-        elif before[1] != data:
-            if shelf.fixed:
-                raise Overwrites(f"{shelf.table.name}: a step would change what is on file")
-            content = _content(shelf, person, key, value, data, keys)
-            updates.append({"of_person": person, "of_key": key, "place": place, **content})
-        elif before[0] != place:
-            moves.append({"of_person": person, "of_key": key, "place": place})
-    gone = [key for key in was if key not in seen and (shelf.name, key) not in moved.go]
-    if gone and shelf.kept:
-        raise Overwrites(f"{shelf.table.name}: a step would lose what is on file")
-    return [
-        (_DELETES[shelf.name], [{"of_person": person, "of_key": key} for key in gone]),
-        (_UPDATES[shelf.name], updates),
-        (_UPDATES[shelf.name], moves),
-        (_UPDATES[shelf.name], come),
-        (_INSERTS[shelf.name], inserts),
-    ]
-
-
-def _by_place(shelf: Shelf, person: str, old: _Side, new: _Side, keys: KeyRing) -> _Statements:
-    inserts: list[Row] = []
-    updates: list[Row] = []
-    for place, (value, data) in enumerate(zip(new.values, new.data, strict=True)):
-        if place >= len(old.data):
-            content = _content(shelf, person, place, value, data, keys)
-            inserts.append({"person": person, "place": place, **content})
-        elif old.data[place] != data:
-            content = _content(shelf, person, place, value, data, keys)
-            updates.append({"of_person": person, "of_key": place, **content})
-    gone = [{"of_person": person, "of_key": place} for place in range(len(new.data), len(old.data))]
-    return [(_DELETES[shelf.name], gone), (_UPDATES[shelf.name], updates), (_INSERTS[shelf.name], inserts)]
-
-
-_STEP: Final = (
-    update(schema.persons)
-    .where(schema.persons.c.id == bindparam("of_person"), schema.persons.c.revision == bindparam("of_revision"))
-    .values(revision=schema.persons.c.revision + 1)
-)
-
-
-def write(connection: Connection, writes: Writes, revision: int | None, keys: KeyRing) -> None:
-    """Write a step's rows over the record of that revision (None: not on file); raises `Stale` over any other.
-
-    What it takes away was deleted before (`Writes.take_away`).
-    """
-    person = writes.person
-    if revision is None:
-        if revision_of(connection, person) is not None:
-            raise Stale("the lane came on file meanwhile")
-        connection.execute(insert(schema.persons), [{"id": person, "revision": 1}])
-    elif connection.execute(_STEP, {"of_person": person, "of_revision": revision}).rowcount != 1:
-        raise Stale("the lane's record changed since the step began")
-    writes.add(connection)
-    people.add(connection, person, writes.identifiers_added, keys)
-    people.remove(connection, person, writes.identifiers_removed, keys)
-
-
-def touch(connection: Connection, person: str) -> None:
-    """Count a change of the lane's rows that was made outside a step."""
-    connection.execute(
-        update(schema.persons).where(schema.persons.c.id == person).values(revision=schema.persons.c.revision + 1)
-    )

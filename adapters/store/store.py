@@ -20,7 +20,7 @@ from adapters.errors import BadSetup, StoreDown
 from adapters.model.journal import JournalEntry
 from adapters.model.lists import WorkListed
 from adapters.model.people import PersonHint
-from adapters.model.record import Parked, PersonRecord
+from adapters.model.record import Parked
 from adapters.model.work import WorkItem
 from adapters.ports import Clock, Receipt, Received, Store
 from adapters.store import (
@@ -35,6 +35,7 @@ from adapters.store import (
     people,
     records,
     schema,
+    taking,
 )
 from adapters.store.backup import Reach
 from adapters.store.balances import Balances
@@ -47,14 +48,15 @@ from adapters.store.keys import KeyRing
 from adapters.store.lanes.rows import LaneRows
 from adapters.store.listing import Traced
 from adapters.store.listings import Listings
-from adapters.store.memory import Kept, Memory, following_of
+from adapters.store.memory import Memory
 from adapters.store.once import OnceRows
 from adapters.store.open_work import OpenWork
 from adapters.store.paging import Paged
-from adapters.store.refusals import Stale
 from adapters.store.schema import State
 from adapters.store.seal import Sealer
-from adapters.store.unions import Change, UnionRows, unindexed
+from adapters.store.steps import StepRows
+from adapters.store.taking import Taking
+from adapters.store.unions import UnionRows
 from adapters.store.users import UserRows
 from adapters.store.writer import Writer
 
@@ -68,7 +70,7 @@ class _SystemClock:
         return datetime.now(UTC)
 
 
-class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, UnionRows, UserRows, Paged):
+class SqlStore(StepRows, Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, UnionRows, UserRows, Paged):
     """Implements `ports.Store`; made by `open_store`. Safe to use from many threads."""
 
     def __init__(self, url: URL, writer: Engine, keys: KeyRing, clock: Clock, head: HeadFile | None = None) -> None:
@@ -169,7 +171,7 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
         def work(connection: Connection) -> bool:
             if not journal.unpark(connection, entry):
                 return False
-            journal.take(connection, [entry], "", codec.micros(at))
+            taking.take(connection, [Taking("", [entry])], codec.micros(at))
             table = schema.work_items
             about = (table.c.about == entry, table.c.closed.is_(None))
             for of in listing.everyones(connection, records.WORK, self._keys, *about):
@@ -181,7 +183,7 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
     def close_entry(self, entry: str) -> None:
         """Mark an entry as taken that concerns no person, or that nothing came of."""
         now = codec.micros(self._clock.now())
-        self._write(lambda c: journal.take(c, [entry], "", now))
+        self._write(lambda c: taking.take(c, [Taking("", [entry])], now))
 
     def note(
         self, channel: str, control: str, make: Callable[[JournalEntry | None], Receipt | None]
@@ -217,75 +219,7 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
 
     def person_of_claim(self, claim: str) -> str:
         """The lane of a claim of ours, or the empty string."""
-        asked = select(schema.claims.c.person).where(schema.claims.c.id == claim)
-        return self._read(lambda c: c.execute(asked).scalar_one_or_none()) or ""
-
-    def load(self, person: str) -> PersonRecord:
-        """The person's record; empty for a new person."""
-        return self._read(lambda c: self._load(c, person)).record
-
-    def _load(self, connection: Connection, person: str) -> Kept:
-        return self._memory.load(connection, person)
-
-    def _behind(self, before: PersonRecord) -> Kept:
-        """The record as it was read, with its revision; raises `Stale` when it is not what is on file."""
-        kept = self._memory.known(before)
-        if kept is not None:
-            return kept
-        on_file = self._read(lambda c: self._load(c, before.person))
-        # Identifiers may have become known since; a step writes what it changed of them only.
-        if not records.same(unindexed(before), unindexed(on_file.record)):
-            raise Stale("the lane's record changed since the step began")
-        return on_file
-
-    def save(
-        self,
-        before: PersonRecord,
-        after: PersonRecord,
-        *,
-        taken: Iterable[str] = (),
-        read: Iterable[str] = (),
-        left: Iterable[str] = (),
-        tick: datetime,
-        under: str = "",
-        again: bool = False,
-    ) -> None:
-        """Write what changed, mark the entries as taken and note the lane's tick, in one transaction.
-
-        `left` are entries that waited in the lane: they wait there no more, and are taken when they wait nowhere else.
-        `under` is the digest of the tables that the step asked; `again` says that everything was derived anew.
-        The tick becomes a journal entry when something changed. Raises `Overwrites` when the step would change or lose
-        what is only ever added to, `Stale` when the record on file is no longer `before`; nothing is written then.
-        """
-        entries, waited = list(dict.fromkeys(taken)), list(dict.fromkeys(left))
-        if before is after and not entries and not waited:
-            return
-        behind = self._behind(before)
-        change = Change.of(before, after, behind, self._keys)
-        if not change and not entries and not waited:
-            return
-        at = codec.micros(tick)
-        person = after.person
-        named = people.named_since(before, after)
-        following = following_of(behind)
-        seen = list(dict.fromkeys((*read, *entries, *waited)))
-        ticked = journal.tick_row(person, following, at, seen, self._keys, under, again=again) if change else None
-
-        def work(connection: Connection) -> None:
-            if ticked is not None:
-                change.write(connection, self._keys)
-                people.point(connection, named, self._keys)
-                journal.append(connection, [ticked], State.TAKEN, at)
-            if entries or waited:
-                known = records.revision_of(connection, person) is not None
-                # Of a person of several lanes it is not told in which of them an entry waited: in any.
-                for lane in after.lanes if known else ("",):
-                    journal.take(connection, entries, lane, at)
-                    journal.leave(connection, waited, lane, at)
-
-        self._write(work)
-        if change:
-            self._memory.keep(change.kept)
+        return self.persons_of_claims([claim]).get(claim, "")
 
     def open_work(self) -> tuple[WorkListed, ...]:
         """All open work items, each with the payer of the claim that it is about; in no order."""
@@ -293,7 +227,7 @@ class SqlStore(Listings, Balances, LaneRows, ItemRows, OnceRows, FeedRows, Union
 
     def trace(self, entry: str) -> Traced | None:
         """What a journal entry led to; None for an unknown id."""
-        return self._read(lambda c: listing.trace(c, entry, lambda person: self._load(c, person).record))
+        return self._read(lambda c: listing.trace(c, entry, lambda person: self._memory.load(c, person).record))
 
     def seal(self, now: datetime) -> int:
         """Seal what no seal holds yet; how many journal entries that were. Cheap when there is nothing."""

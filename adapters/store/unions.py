@@ -15,10 +15,11 @@ from sqlalchemy import Connection
 
 from adapters.model.record import PersonRecord
 from adapters.model.union import shares
-from adapters.store import codec, journal, members, records
+from adapters.store import changes, codec, journal, members
+from adapters.store.changes import Moves, Writes
 from adapters.store.keys import KeyRing
 from adapters.store.memory import Kept, Memory, following_of, whole
-from adapters.store.records import CLAIMS, REMITTANCES, Moves, Writes
+from adapters.store.records import CLAIMS, REMITTANCES
 from adapters.store.refusals import Overwrites
 from adapters.store.schema import State
 
@@ -55,10 +56,6 @@ class Change:
         each = tuple(one.after if one in written else one.before for one in found)
         return cls(tuple((one.writes, one.before.revision) for one in written), _over(after, each), changed)
 
-    def write(self, connection: Connection, keys: KeyRing) -> None:
-        """Write it; raises `Stale` where a lane is not what it was."""
-        _write(connection, self.writes, keys)
-
 
 def _over(after: PersonRecord, each: tuple[Kept, ...]) -> Kept:
     return replace(each[0], record=after) if len(each) == 1 else whole(after, each)
@@ -74,17 +71,10 @@ class _Drawn:
 
 
 def _drawn(was: PersonRecord, now: PersonRecord, kept: Kept, keys: KeyRing, moved: Moves | None = None) -> _Drawn:
-    writes, encoded = records.difference(was, now, kept.encoded, keys, free=kept.free, moved=moved)
+    writes, encoded = changes.difference(was, now, kept.encoded, keys, free=kept.free, moved=moved)
     added = max(0, len(now.entries) - len(was.entries))
     free = max(kept.free + added, len(now.entries))
     return _Drawn(writes, kept, Kept(now, following_of(kept), encoded, free))
-
-
-def _write(connection: Connection, writes: Sequence[tuple[Writes, int | None]], keys: KeyRing) -> None:
-    for one, _ in writes:
-        one.take_away(connection)
-    for one, revision in writes:
-        records.write(connection, one, revision, keys)
 
 
 def unindexed(record: PersonRecord) -> PersonRecord:
@@ -139,7 +129,7 @@ class UnionRows(Protocol):
         )
 
         def work(connection: Connection) -> None:
-            _write(connection, [(one.writes, one.before.revision) for one in found.values()], self._keys)
+            changes.write(connection, [(one.writes, one.before.revision) for one in found.values()], self._keys)
             members.put(connection, after)
             journal.append(connection, [ticked], State.TAKEN, at)
 

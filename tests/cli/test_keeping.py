@@ -154,12 +154,28 @@ def test_init_gives_an_older_key_file_a_signer(clinic: Any, say: SimpleNamespace
 
 def test_migrate(clinic: Any, bare: Any) -> None:
     done = clinic("migrate")
-    assert (done.code, done.out) == (0, "schema 0007: nothing to do\n")
+    assert (done.code, done.out) == (0, "schema 0009: nothing to do\n")
     connection = sqlite3.connect(clinic.folder / "oncoclaims.db", isolation_level=None)
-    later = ("person_words", "sessions", "users", "entry_lanes", "unions", "used_once", "waiting", "runnable")
+    later = (
+        "browsers",
+        "person_words",
+        "sessions",
+        "users",
+        "entry_lanes",
+        "unions",
+        "used_once",
+        "waiting",
+        "runnable",
+    )
     for table in (*later, "sealed_entries", "seals"):
         connection.execute(f"DROP TABLE {table}")
-    for index in ("claims_built_id_state_payer", "claims_number", "journal_control", "work_items_kind_closed_due_id"):
+    for index in (
+        "claims_built_id_state_payer",
+        "claims_number",
+        "journal_control",
+        "work_items_kind_closed_due_id",
+        "work_items_about_id",
+    ):
         connection.execute(f"DROP INDEX ix_{index}")
     for column in ("payer", "built", "number"):
         connection.execute(f"ALTER TABLE claims DROP COLUMN {column}")
@@ -168,9 +184,9 @@ def test_migrate(clinic: Any, bare: Any) -> None:
     for command in (("charges",), ("init",), ("run-due",)):
         refused = clinic(*command)
         assert refused.code == 1
-        assert refused.err.startswith("the store has schema 0001, this program needs 0007")
+        assert refused.err.startswith("the store has schema 0001, this program needs 0009")
         assert refused.err.endswith("then `oncoclaims migrate`\n")
-    assert clinic("migrate").out == "schema 0001 is now 0007\n"
+    assert clinic("migrate").out == "schema 0001 is now 0009\n"
     assert clinic("verify").code == 0
     nowhere = clinic("migrate", "--store", "sqlite:///none.db")
     assert (nowhere.code, nowhere.err) == (1, "there is no store at this URL: `oncoclaims init` makes one\n")

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.errors import DoubleCharge, StoreDown
 from adapters.model.journal import JournalKind
+from adapters.model.record import Due
 from adapters.pipeline import Exchange, encode_exchange
 from adapters.pipeline.fold import fold
 from adapters.ports import Receipt
@@ -44,9 +45,16 @@ def at_once(program) -> None:
 
 
 def by_the_queue(program) -> None:
-    """Sort first, then work the lanes as the service's workers do."""
+    """Sort first, then work the lanes one by one, as the service's workers do on PostgreSQL."""
     while program.lanes.sort() or program.store.at_hand(1, "").lanes:
         program.store.queue.drain(program.lanes._work_lane, workers=2)
+
+
+def several(program) -> None:
+    """The same with several lanes in one transaction, as they do on SQLite."""
+    lanes = program.lanes
+    while lanes.sort() or program.store.at_hand(1, "").lanes:
+        program.store.queue.drain(lanes._work_lane, workers=2, together=lanes._work_several)
 
 
 def patient(id: str = "p1", mrn: str = "FH-11") -> dict:
@@ -142,7 +150,7 @@ def test_an_exception_while_reading_parks_one_message(program, put, message, mon
     assert len(one.store.load(one.store.lanes()[0]).charges) == 2
 
 
-@pytest.mark.parametrize("how", [at_once, by_the_queue])
+@pytest.mark.parametrize("how", [at_once, by_the_queue, several])
 @pytest.mark.parametrize("bad", range(7))
 def test_an_exception_in_a_step_is_bisected_to_its_message(program, put, message, monkeypatch, bad, how):
     one = program()
@@ -165,18 +173,85 @@ def test_a_message_about_two_persons_is_taken_with_the_last_lane(program, put, m
     one = program()
     second = message("X", transaction="T2", mrn="OTHER").split(b"\r", 2)[2]
     put(one, message("C1") + second)
-    save = one.store.save
+    save_all = one.store.save_all
     seen = []
 
-    def counting(before, after, *, taken=(), read=(), **more):
-        seen.append((tuple(taken), tuple(read)))
-        save(before, after, taken=taken, read=read, **more)
+    def counting(steps, **more):
+        seen.extend((step.taken, step.read) for step in steps)
+        save_all(steps, **more)
 
-    monkeypatch.setattr(one.store, "save", counting)
+    monkeypatch.setattr(one.store, "save_all", counting)
     one.lanes.work()
     # Taken with the last lane, and named by the tick of each: a rebuild needs to know who read what.
     assert [(len(taken), len(read)) for taken, read in seen] == [(0, 1), (1, 1)]
     assert sorted(len(one.store.load(p).charges) for p in one.store.lanes()) == [1, 1]
+
+
+@pytest.mark.parametrize("how", [at_once, several])
+def test_one_that_breaks_among_several_is_parked_and_the_others_are_stepped(program, put, message, monkeypatch, how):
+    one = program()
+    entries = [put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}")).entry for n in range(5)]
+    stepping_, save_all, sizes = stepping.step, one.store.save_all, []
+
+    def breaking(record, readings, house, tick, **more):
+        if any(reading.entry == entries[2] for reading in readings):
+            raise DoubleCharge("two due charges with one slot")
+        return stepping_(record, readings, house, tick, **more)
+
+    def counting(steps, **more):
+        sizes.append(len(steps))
+        save_all(steps, **more)
+
+    monkeypatch.setattr(stepping, "step", breaking)
+    monkeypatch.setattr(one.store, "save_all", counting)
+    how(one)
+    assert [(p.entry, p.detail) for p in one.store.parked()] == [(entries[2], "DoubleCharge")]
+    assert counts(one) == (0, 4, 1)
+    assert sorted(len(one.store.load(lane).charges) for lane in one.store.lanes()) == [0, 1, 1, 1, 1]
+    # Nothing was written together: each was stepped by itself.
+    assert set(sizes) == {1}
+    monkeypatch.undo()
+    put(one, message("C9", transaction="T9", mrn="M9"))
+    how(one)
+    assert counts(one) == (0, 5, 1)
+
+
+@pytest.mark.parametrize("how", [at_once, several])
+def test_steps_of_several_persons_are_one_transaction_and_a_lane_that_changed_costs_a_round(
+    program, put, message, monkeypatch, how
+):
+    one = program()
+    for n in range(5):
+        put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
+    load_all, save_all, sizes = one.store.load_all, one.store.save_all, []
+    stale = [True]
+
+    def old(persons):
+        records = load_all(persons)
+        if stale:
+            stale.clear()
+            lane = persons[1]
+            before = records[lane]
+            one.store.save(before, replace(before, due=(Due("note", lane, one.clock.now()),)), tick=one.clock.now())
+        return records
+
+    def counting(steps, **more):
+        sizes.append(len(steps))
+        save_all(steps, **more)
+
+    monkeypatch.setattr(one.store, "load_all", old)
+    monkeypatch.setattr(one.store, "save_all", counting)
+    how(one)
+    assert sizes == [1, 5, 1, 1, 1, 1, 1]
+    assert counts(one) == (0, 5, 0)
+    assert {len(one.store.load(lane).charges) for lane in one.store.lanes()} == {1}
+    sizes.clear()
+    for n in range(5):
+        put(one, message(f"D{n}", transaction=f"U{n}", mrn=f"M{n}"))
+    how(one)
+    assert sizes == [5]
+    assert {len(one.store.load(lane).charges) for lane in one.store.lanes()} == {2}
+    assert one.store.verify() == ()
 
 
 def test_a_reference_to_nobody_waits_for_the_patient(program, post):
@@ -282,7 +357,7 @@ def test_sorting_gives_each_lane_its_part_and_working_takes_it(program, put, mes
     assert one.lanes.steps == 2
 
 
-@pytest.mark.parametrize("how", [at_once, by_the_queue])
+@pytest.mark.parametrize("how", [at_once, by_the_queue, several])
 def test_what_was_sorted_before_a_crash_is_worked_once_afterwards(program, put, message, how):
     one = program()
     for n in range(4):
@@ -415,7 +490,7 @@ def test_a_lane_that_cannot_be_stepped_comes_again_and_keeps_no_other(program, p
         put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
     one.lanes.sort()
     bad = one.store.at_hand(9, "").lanes[0]
-    load, refused = one.store.load, []
+    load, load_all, refused = one.store.load, one.store.load_all, []
 
     def spoiled(person):
         if person == bad and len(refused) < 3:
@@ -423,7 +498,13 @@ def test_a_lane_that_cannot_be_stepped_comes_again_and_keeps_no_other(program, p
             raise StoreDown("the store could not read")
         return load(person)
 
+    def spoiled_with_others(persons):
+        if bad in persons and len(refused) < 3:
+            raise StoreDown("the store could not read")
+        return load_all(persons)
+
     monkeypatch.setattr(one.store, "load", spoiled)
+    monkeypatch.setattr(one.store, "load_all", spoiled_with_others)
     one.lanes.start(["worker"], every=timedelta(seconds=60))
     assert until(lambda: counts(one) == (0, 6, 0))
     one.lanes.stop()
@@ -433,12 +514,12 @@ def test_a_lane_that_cannot_be_stepped_comes_again_and_keeps_no_other(program, p
 
 def test_threads_that_stop_leave_the_rest_on_file(program, put, message, monkeypatch):
     one = program()
-    for n in range(30):
+    for n in range(60):
         put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
     step = stepping.step
 
     def slow(*args, **more):
-        time.sleep(0.02)
+        time.sleep(0.01)
         return step(*args, **more)
 
     monkeypatch.setattr(stepping, "step", slow)
@@ -446,13 +527,13 @@ def test_threads_that_stop_leave_the_rest_on_file(program, put, message, monkeyp
     assert until(lambda: one.lanes.steps >= 2)
     one.lanes.stop()
     unread, taken, parked = counts(one)
-    assert unread + taken == 30
+    assert unread + taken == 60
     assert min(unread, taken) > 0
     assert parked == 0
     monkeypatch.undo()
     one.lanes.work()
-    assert counts(one) == (0, 30, 0)
-    assert one.lanes.steps == 30
+    assert counts(one) == (0, 60, 0)
+    assert one.lanes.steps == 60
 
 
 def test_threads_read_when_woken(program, put, message):

@@ -218,9 +218,25 @@ def test_a_store_that_is_damaged_gives_no_backup(database, open_file: Open, tmp_
 def test_an_older_schema_is_brought_up(kept, tmp_path, keys: KeyRing, make) -> None:
     """As the program before the seals would have left it; there was no head then."""
     raw = sqlite3.connect(kept, isolation_level=None)
-    later = ("person_words", "sessions", "users", "entry_lanes", "unions", "used_once", "waiting", "runnable")
+    later = (
+        "browsers",
+        "person_words",
+        "sessions",
+        "users",
+        "entry_lanes",
+        "unions",
+        "used_once",
+        "waiting",
+        "runnable",
+    )
     undone = [f"DROP TABLE {table}" for table in (*later, "sealed_entries", "seals")]
-    indexes = ("claims_built_id_state_payer", "claims_number", "journal_control", "work_items_kind_closed_due_id")
+    indexes = (
+        "claims_built_id_state_payer",
+        "claims_number",
+        "journal_control",
+        "work_items_kind_closed_due_id",
+        "work_items_about_id",
+    )
     undone += [f"DROP INDEX ix_{index}" for index in indexes]
     undone += [f"ALTER TABLE claims DROP COLUMN {column}" for column in ("payer", "built", "number")]
     raw.executescript(";".join(undone))

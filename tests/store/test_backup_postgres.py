@@ -231,10 +231,26 @@ def test_the_head_lies_where_it_is_said(kept, keys: KeyRing, empty: str, tmp_pat
 
 def test_an_older_backup_is_brought_up(kept, keys: KeyRing, empty: str, tmp_path) -> None:
     raw = sqlite3.connect(kept, isolation_level=None)
-    later = ("person_words", "sessions", "users", "waiting", "runnable", "used_once", "unions", "entry_lanes")
+    later = (
+        "browsers",
+        "person_words",
+        "sessions",
+        "users",
+        "waiting",
+        "runnable",
+        "used_once",
+        "unions",
+        "entry_lanes",
+    )
     for table in later:
         raw.execute(f"DROP TABLE {table}")
-    for index in ("claims_built_id_state_payer", "claims_number", "journal_control", "work_items_kind_closed_due_id"):
+    for index in (
+        "claims_built_id_state_payer",
+        "claims_number",
+        "journal_control",
+        "work_items_kind_closed_due_id",
+        "work_items_about_id",
+    ):
         raw.execute(f"DROP INDEX ix_{index}")
     for column in ("payer", "built", "number"):
         raw.execute(f"ALTER TABLE claims DROP COLUMN {column}")

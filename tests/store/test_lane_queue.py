@@ -7,12 +7,13 @@ import itertools
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from adapters.errors import StoreDown
 from adapters.model.people import Identifier, PersonHint
 from adapters.ports import LaneCounts
 from adapters.store import Share, SqlStore
@@ -174,6 +175,69 @@ def test_a_lane_that_was_put_again_goes_to_the_end(store, people, log) -> None:
 
     store.queue.drain(work, workers=1)
     assert log.calls == [*lanes, lanes[0]]
+
+
+def test_several_are_worked_together_and_what_is_not_done_with_alone(store, people, arrive, log) -> None:
+    """A queue that hands out one lane at a time never asks; then each is worked alone."""
+    lanes = people(6)
+    sent = {lane: [arrive(lane)] for lane in lanes}
+    asked: list[list[str]] = []
+
+    def together(some: Sequence[str]) -> list[str]:
+        asked.append(list(some))
+        done = [lane for lane in some if lane != lanes[2]]
+        for lane in done:
+            log(lane)
+        return done
+
+    store.queue.drain(log, workers=1, together=together)
+    assert asked in ([], [lanes])
+    assert sorted(log.calls) == sorted(lanes)
+    assert not asked or log.calls[-1] == lanes[2]
+    assert log.read == sent
+    assert store.queue.counts() == LaneCounts(0, 0, 0)
+
+
+def test_several_that_fail_together_are_each_worked_alone(store, people, arrive, log) -> None:
+    lanes = people(4)
+    for lane in lanes:
+        arrive(lane)
+
+    def together(_some: Sequence[str]) -> list[str]:
+        raise StoreDown("away")
+
+    def work(lane: str) -> None:
+        if lane == lanes[1]:
+            raise ZeroDivisionError
+        log(lane)
+
+    store.queue.drain(work, workers=2, together=together)
+    assert sorted(log.calls) == sorted(lane for lane in lanes if lane != lanes[1])
+    assert log.together == []
+    assert store.queue.counts() == LaneCounts(1, 0, 0)
+
+
+def test_several_that_are_put_while_they_are_worked_together_come_again(store, people, arrive, log) -> None:
+    lanes = people(3)
+    for lane in lanes:
+        arrive(lane)
+    more: list[str] = []
+
+    def work(lane: str) -> None:
+        log(lane)
+        if not more:
+            more.append(arrive(lanes[0]))
+
+    def together(some: Sequence[str]) -> list[str]:
+        for lane in some:
+            work(lane)
+        return list(some)
+
+    store.queue.drain(work, workers=1, together=together)
+    assert log.together == []
+    assert len(log.read[lanes[0]]) == 2
+    assert store.counts().unread == 0
+    assert store.queue.counts() == LaneCounts(0, 0, 0)
 
 
 # Transactions

@@ -120,7 +120,7 @@ def content(path: pathlib.Path) -> dict[str, list[tuple[object, ...]]]:
     raw = sqlite3.connect(path)
     names = [n for (n,) in raw.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")]
     new = ("alembic_version", "seals", "sealed_entries", "waiting", "runnable", "used_once", "unions", "entry_lanes")
-    new += ("users", "sessions")
+    new += ("users", "sessions", "browsers")
     new = (*new, "person_words")
     found = {name: raw.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in names if name not in new}  # noqa: S608  # our own names
     raw.close()
@@ -157,7 +157,7 @@ def killed(source: str, folder: pathlib.Path) -> list[tuple[pathlib.Path, str]]:
 def test_an_older_store_is_refused_and_told_what_to_do(old: pathlib.Path, keys: KeyRing, make) -> None:
     before = old.read_bytes()
     for create in (False, True):
-        with pytest.raises(BadSetup, match=r"schema 0001, this program needs 0007.*`oncoclaims migrate`"):
+        with pytest.raises(BadSetup, match=r"schema 0001, this program needs 0009.*`oncoclaims migrate`"):
             open_store(f"sqlite:///{old}", keys, create=create)
     assert content(old)["journal"]
     assert old.read_bytes() == before

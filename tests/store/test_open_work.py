@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.work import WorkItem, open_item
-from adapters.store import SqlStore
+from adapters.store import SqlStore, listing
 from adapters.store.keys import KeyRing
+from adapters.store.listing import Of
 from tests.store.conftest import NOW
 
 
@@ -73,3 +75,41 @@ def test_what_is_unchanged_is_not_decrypted_again(store: SqlStore, monkeypatch: 
     opened.clear()
     store.open_work()
     assert len(opened) == 1
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("gone", [{"1"}, {"1", "2"}])
+def test_what_goes_between_the_two_questions_is_not_told_and_hinders_nothing(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch, known: bool, gone: set[str]
+) -> None:
+    """The store asks both in one snapshot; where a database gives less, no item is told as it was before."""
+    lane = put(store, item(1, ""), item(2, ""))
+    if known:
+        seen(store)
+        before = store.load(lane)
+        store.save(before, replace(before, work=tuple(replace(one, amount=7) for one in before.work)), tick=NOW)
+    real = listing.everyones
+
+    def later(*asked: Any) -> tuple[Of[Any], ...]:
+        return tuple(of for of in real(*asked) if of.value.code not in gone)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(listing, "everyones", later)
+        assert {one.item.code for one in store.open_work()} == {"1", "2"} - gone
+    assert {one.amount for one in seen(store).values()} == ({7} if known else {0})
+
+
+def test_what_closes_between_the_two_questions_is_not_told_as_open(
+    store: SqlStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store, item(1, ""), item(2, ""))
+    real = listing.everyones
+
+    def later(*asked: Any) -> tuple[Of[Any], ...]:
+        found = real(*asked)
+        return tuple(Of(of.person, replace(of.value, closed=NOW) if of.value.code == "1" else of.value) for of in found)
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(listing, "everyones", later)
+        assert {one.item.code for one in store.open_work()} == {"2"}
+    assert set(seen(store)) == {"1", "2"}

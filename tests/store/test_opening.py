@@ -12,13 +12,14 @@ from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
+import sqlalchemy.dialects.sqlite
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 import adapters.store.migrations
 from adapters.errors import BadSetup, StoreDown
-from adapters.store import Damaged, KeyRing, migrate, migration, open_store, schema, sqlite
+from adapters.store import Damaged, KeyRing, migrate, migration, open_store, open_work, schema, sqlite
 from adapters.store.lanes import threads as lane_threads
 
 
@@ -213,6 +214,16 @@ def test_migrating_gives_the_tables_that_the_program_knows(database: pathlib.Pat
         assert compare_metadata(MigrationContext.configure(connection), known) == []
         assert migration.version_of(connection) == migration.HEAD
     engine.dispose()
+
+
+def test_open_work_is_found_without_what_was_ever_closed(database: pathlib.Path, open_file) -> None:
+    open_file().close()
+    asked = str(open_work._OPEN.compile(dialect=sa.dialects.sqlite.dialect(), compile_kwargs={"literal_binds": True}))
+    raw = sqlite3.connect(database)
+    plan = [row[3] for row in raw.execute(f"EXPLAIN QUERY PLAN {asked}")]
+    raw.close()
+    assert any("USING INDEX ix_work_items_about_id" in step for step in plan), plan
+    assert not any(step == "SCAN work_items" for step in plan), plan
 
 
 def test_a_migration_that_breaks_off_leaves_nothing(

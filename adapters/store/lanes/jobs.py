@@ -27,7 +27,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.errors import StoreDown
 from adapters.ports import LaneCounts, LaneQueue
 from adapters.store.lanes.locks import PATIENCE, NamedLocks
-from adapters.store.lanes.threads import Ask, delay
+from adapters.store.lanes.threads import Ask, Together, delay
 
 if TYPE_CHECKING:
     from procrastinate import App, JobContext
@@ -112,6 +112,11 @@ SELECT EXISTS (
 """
 _KEY: Final = "hashtextextended(current_schema() || %s, 0)"
 """Of an advisory lock: stores in two schemas of a database do not wait for each other."""
+# Sorted aside, and then locked in that order, one after the other.
+_HOLD: Final = """
+SELECT pg_advisory_lock(hashtextextended(current_schema() || name, 0))
+FROM (SELECT name FROM unnest(%s::text[]) WITH ORDINALITY AS asked (name, place) ORDER BY place OFFSET 0) AS lanes
+"""
 
 
 class LaneJobs:
@@ -178,7 +183,14 @@ class LaneJobs:
 
     # Workers
 
-    def run(self, work: Callable[[str], None], *, workers: int, stopped: Callable[[], bool]) -> None:
+    def run(
+        self,
+        work: Callable[[str], None],
+        *,
+        workers: int,
+        stopped: Callable[[], bool],
+        together: Together = None,  # noqa: ARG002  # a job is one lane
+    ) -> None:
         """Work lanes until `stopped`; a worker that the server's weather ends is begun again."""
         while not stopped():
             try:
@@ -187,7 +199,13 @@ class LaneJobs:
                 _LOG.exception("the workers of the lanes ended, and are begun again")
             _pause(self.pace.poll, stopped)
 
-    def drain(self, work: Callable[[str], None], *, workers: int) -> None:
+    def drain(
+        self,
+        work: Callable[[str], None],
+        *,
+        workers: int,
+        together: Together = None,  # noqa: ARG002  # as above
+    ) -> None:
         """Work lanes until none is runnable now."""
         while self._read(lambda c: c.exec_driver_sql(_RUNNABLE, (LANE,)).scalar_one()):
             try:
@@ -300,8 +318,8 @@ class LaneJobs:
     def held(self, lanes: Iterable[str]) -> Iterator[None]:
         """Hold lanes in all processes. Raises `StoreDown` when somebody else holds one for longer than 30 seconds."""
         with self._lanes.held(lanes) as ordered, self._session() as session:
-            for lane in ordered:
-                _say(session, f"SELECT pg_advisory_lock({_KEY})", f"|lane|{lane}")
+            if ordered:
+                _say(session, _HOLD, [f"|lane|{lane}" for lane in ordered])
             yield
 
     @contextmanager
@@ -343,7 +361,7 @@ async def _by_statement(connection: AsyncConnection[Any]) -> None:
     await connection.set_autocommit(True)
 
 
-def _say(session: Connection, statement: str, name: str) -> Any:
+def _say(session: Connection, statement: str, name: str | list[str]) -> Any:
     try:
         return session.exec_driver_sql(statement, (name,)).scalar()
     except SQLAlchemyError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
@@ -62,7 +62,11 @@ class LaneRows(Protocol):
 
     def waiting(self, person: str) -> tuple[Share, ...]:
         """All that waits in a lane, in the order of the journal."""
-        return self._read(lambda c: waiting.of_person(c, person))
+        return tuple(self.waiting_in([person]).get(person, ()))
+
+    def waiting_in(self, lanes: Sequence[str]) -> dict[str, list[Share]]:
+        """The same of each of these lanes; one in which nothing waits is not there."""
+        return self._read(lambda c: waiting.of_lanes(c, lanes))
 
     def lane_of(self, hint: PersonHint, feed: str) -> str:
         """The lane of the person so named now, with nothing written; empty where nobody on file is named so."""

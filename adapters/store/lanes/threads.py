@@ -10,9 +10,9 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -37,6 +37,8 @@ from adapters.store.lanes.locks import PATIENCE, NamedLocks
 T = TypeVar("T")
 Ask = Callable[[Callable[[Connection], Any]], Any]
 """Runs a function inside a transaction of the store and gives its result; raises `StoreDown`."""
+Together: TypeAlias = Callable[[Sequence[str]], Collection[str]] | None
+"""Works several lanes as one, and gives those that are done with."""
 
 _LOG: Final = logging.getLogger(__name__)
 _POLL: Final = 1.0
@@ -44,6 +46,9 @@ _POLL: Final = 1.0
 FIRST_DELAY: Final = 1.0
 LONGEST_DELAY: Final = 60.0
 """Seconds after which a lane whose work raised comes again: the first time, and at most."""
+
+TOGETHER: Final = 16
+"""Lanes that a worker takes at most where it may take several: their steps are one transaction."""
 
 TABLES: Final = MetaData()
 runnable: Final = Table(
@@ -96,16 +101,23 @@ class LaneThreads:
             self._changes += 1
             self._change.notify_all()
 
-    def run(self, work: Callable[[str], None], *, workers: int, stopped: Callable[[], bool]) -> None:
+    def run(
+        self,
+        work: Callable[[str], None],
+        *,
+        workers: int,
+        stopped: Callable[[], bool],
+        together: Together = None,
+    ) -> None:
         """Work lanes in so many threads until `stopped`."""
-        self._start(lambda: self._go_on(work, stopped), workers)
+        self._start(lambda: self._go_on(work, stopped, together), workers)
 
-    def drain(self, work: Callable[[str], None], *, workers: int) -> None:
+    def drain(self, work: Callable[[str], None], *, workers: int, together: Together = None) -> None:
         """Work lanes in so many threads until none is runnable."""
 
         def until_none() -> None:
-            while (found := self._next()) is not None:
-                self._worked(*found, work)
+            while found := self._next(together):
+                self._worked(found, work, together)
 
         self._start(until_none, workers)
 
@@ -162,25 +174,25 @@ class LaneThreads:
         if raised:
             raise raised[0]
 
-    def _go_on(self, work: Callable[[str], None], stopped: Callable[[], bool]) -> None:
+    def _go_on(self, work: Callable[[str], None], stopped: Callable[[], bool], together: Together) -> None:
         looked = 0.0
         while not stopped():
             with self._change:
                 seen = self._changes
+            found: list[tuple[str, int]] = []
             try:
                 if time.monotonic() - looked > LONGEST_DELAY:
                     self.retry_stalled()
                     looked = time.monotonic()
-                found = self._next()
+                found = self._next(together)
             except StoreDown:
-                found = None
+                pass
             except Exception:  # noqa: BLE001  # a worker that dies in silence leaves the lanes to nobody
                 _LOG.exception("a worker of the lanes cannot look for one, and looks again")
-                found = None
-            if found is None:
-                self._pause(seen, stopped)
+            if found:
+                self._worked(found, work, together)
             else:
-                self._worked(*found, work)
+                self._pause(seen, stopped)
 
     def _pause(self, seen: int, stopped: Callable[[], bool]) -> None:
         until = time.monotonic() + _POLL
@@ -188,22 +200,53 @@ class LaneThreads:
             while self._changes == seen and not stopped() and time.monotonic() < until:
                 self._change.wait(PATIENCE)
 
-    def _next(self) -> tuple[str, int] | None:
-        """The lane that is runnable longest and that nobody works, with its version; it is worked from now on."""
+    def _next(self, together: Together) -> list[tuple[str, int]]:
+        """The lanes that are runnable longest and that nobody works, with their versions; they are worked from now on.
+
+        One, or several where they are worked together.
+        """
+        wanted = 1 if together is None else TOGETHER
         with self._change:
             now = time.monotonic()
             later = {lane for lane, at in self._later.items() if at > now}
-            most = len(self._busy) + len(later) + 1
-            for lane, version in self._read(lambda c: c.execute(_FIRST, {"most": most}).all()):
-                if lane not in self._busy and lane not in later:
-                    self._busy.add(lane)
-                    return str(lane), int(version)
-        return None
+            most = len(self._busy) + len(later) + wanted
+            rows = self._read(lambda c: c.execute(_FIRST, {"most": most}).all())
+            free = [(str(lane), int(version)) for lane, version in rows if lane not in self._busy and lane not in later]
+            self._busy.update(lane for lane, _ in free[:wanted])
+            return free[:wanted]
 
-    def _worked(self, lane: str, version: int, work: Callable[[str], None]) -> None:
+    def _worked(self, found: Sequence[tuple[str, int]], work: Callable[[str], None], together: Together) -> None:
+        mine = dict(found)
+        try:
+            if together is not None and len(mine) > 1:
+                for lane in self._done_together(mine, together):
+                    del mine[lane]
+            while mine:
+                lane = next(iter(mine))
+                self._worked_alone(lane, mine.pop(lane), work)
+        finally:
+            self._let_go(mine)
+
+    def _done_together(
+        self, lanes: dict[str, int], together: Callable[[Sequence[str]], Collection[str]]
+    ) -> Collection[str]:
+        """Those of the lanes that are done with after they were worked together; they are nobody's then."""
+        try:
+            done = together(list(lanes))
+            self._write(lambda connection: _finish(connection, {lane: lanes[lane] for lane in done}))
+        except Exception:  # noqa: BLE001  # each is worked by itself, and tells
+            return ()
+        with self._change:
+            for lane in done:
+                self._failures.pop(lane, None)
+                self._later.pop(lane, None)
+        self._let_go(done)
+        return done
+
+    def _worked_alone(self, lane: str, version: int, work: Callable[[str], None]) -> None:
         try:
             work(lane)
-            self._write(lambda connection: _finish(connection, lane, version))
+            self._write(lambda connection: _finish(connection, {lane: version}))
         except Exception:  # noqa: BLE001  # whoever works tells of it; the lane comes again
             with self._change:
                 self._failures[lane] = self._failures.get(lane, 0) + 1
@@ -213,15 +256,19 @@ class LaneThreads:
                 self._failures.pop(lane, None)
                 self._later.pop(lane, None)
         finally:
-            with self._change:
-                self._busy.discard(lane)
-                self._changes += 1
-                self._change.notify_all()
+            self._let_go([lane])
+
+    def _let_go(self, lanes: Iterable[str]) -> None:
+        with self._change:
+            self._busy.difference_update(lanes)
+            self._changes += 1
+            self._change.notify_all()
 
 
-def _finish(connection: Connection, lane: str, version: int) -> None:
-    if connection.execute(_DONE, {"worked": lane, "begun": version}).rowcount == 0:
-        connection.execute(_TO_THE_END, {"worked": lane})
+def _finish(connection: Connection, lanes: dict[str, int]) -> None:
+    for lane, version in lanes.items():
+        if connection.execute(_DONE, {"worked": lane, "begun": version}).rowcount == 0:
+            connection.execute(_TO_THE_END, {"worked": lane})
 
 
 def _is_a_queue(queue: LaneThreads) -> LaneQueue:

@@ -1,7 +1,7 @@
 """What waits in which lane: rows written when an entry is sorted, gone with the step that reads them.
 
 All functions work inside a transaction that the caller holds. An entry that waits has a row for each lane it concerns;
-it is taken when the last of them goes (`journal.leave`).
+it is taken when the last of them goes (`taking.take`).
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ _IN_STATE: Final = select(queue.c.entry).where(
 _MOVE: Final = (
     update(queue).where(queue.c.entry.in_(bindparam("entries", expanding=True))).values(state=bindparam("to"))
 )
-_OF_PERSON: Final = select(waiting).where(waiting.c.person == bindparam("lane")).order_by(waiting.c.seq)
+_OF_LANES: Final = (
+    select(waiting).where(waiting.c.person.in_(bindparam("lanes", expanding=True))).order_by(waiting.c.seq)
+)
 _LANES: Final = select(waiting.c.person).group_by(waiting.c.person).order_by(func.min(waiting.c.seq), waiting.c.person)
 
 
@@ -74,12 +76,13 @@ def unsort(connection: Connection, entry: str) -> None:
         connection.execute(_MOVE, {"entries": [entry], "to": State.UNREAD.value})
 
 
-def of_person(connection: Connection, person: str) -> tuple[Share, ...]:
-    """All that waits in a lane, in the order of the journal."""
-    return tuple(
-        Share(r.entry, int(r.seq), person, tuple(int(part) for part in r.parts.split()), int(r.captured))
-        for r in connection.execute(_OF_PERSON, {"lane": person})
-    )
+def of_lanes(connection: Connection, lanes: Sequence[str]) -> dict[str, list[Share]]:
+    """All that waits in each of these lanes, in the order of the journal; a lane in which nothing does is not there."""
+    found: dict[str, list[Share]] = {}
+    for r in connection.execute(_OF_LANES, {"lanes": lanes}):
+        parts = tuple(int(part) for part in r.parts.split())
+        found.setdefault(r.person, []).append(Share(r.entry, int(r.seq), r.person, parts, int(r.captured)))
+    return found
 
 
 def lanes(connection: Connection) -> tuple[str, ...]:
