@@ -190,8 +190,25 @@ class Outgoing:
         return self.body if isinstance(self.body, bytes) else dumps(self.body)
 
 
+class Sent:
+    """Something told as messages, in the order in which they leave."""
+
+    __slots__ = ()
+    messages: tuple[Outgoing, ...]
+
+    @property
+    def begins(self) -> datetime:
+        """The instant of the first message."""
+        return self.messages[0].at
+
+    @property
+    def ends(self) -> datetime:
+        """The instant of the last message."""
+        return self.messages[-1].at
+
+
 @dataclass(frozen=True, slots=True)
-class Story:
+class Story(Sent):
     """A course told as messages, with the truth beside it.
 
     `delivered` is what was done; `voided` holds the keys that were reported and taken back and must not be
@@ -209,13 +226,3 @@ class Story:
     delivered: tuple[Delivered, ...]
     voided: tuple[str, ...]
     messages: tuple[Outgoing, ...]
-
-    @property
-    def begins(self) -> datetime:
-        """The instant of the first message."""
-        return self.messages[0].at
-
-    @property
-    def ends(self) -> datetime:
-        """The instant of the last message."""
-        return self.messages[-1].at

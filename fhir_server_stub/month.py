@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from random import Random
 
 from fhir_server_stub import month_infusion, month_v2
-from fhir_server_stub.course import Delivered, Outgoing, Session, Story
+from fhir_server_stub.course import Delivered, Outgoing, Sent, Session, Story
 from fhir_server_stub.month_course import Treated, before, drawn_courses, on
 from fhir_server_stub.month_faults import FEWEST, Fault, seed_faults
 from fhir_server_stub.month_infusion import Infused, drawn_infusions
@@ -26,7 +26,7 @@ _TONGUES = {"zseg": month_v2.RECORD, "codex": month_v2.RECORD, "oru": month_v2.T
 
 
 @dataclass(frozen=True, slots=True)
-class Month:
+class Month(Sent):
     """A month told as messages, what was delivered in it, and what was made wrong in it."""
 
     seed: int
@@ -35,16 +35,6 @@ class Month:
     delivered: tuple[Delivered, ...]
     courses: tuple[Treated, ...]
     infusions: tuple[Infused, ...]
-
-    @property
-    def begins(self) -> datetime:
-        """The instant of the first message."""
-        return self.messages[0].at
-
-    @property
-    def ends(self) -> datetime:
-        """The instant of the last message."""
-        return self.messages[-1].at
 
     def payer(self) -> Scenario:
         """How the payers behave: who is insured elsewhere is not known to them, and some answers get lost."""

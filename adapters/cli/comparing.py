@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date
@@ -16,14 +15,13 @@ from adapters.comparing import By, compare, tallies, within
 from adapters.files import show
 from adapters.model import money
 from adapters.model.comparison import Coding, Pair, Tally, Unlike
+from adapters.model.spreadsheet import written
 from adapters.pipeline.sides import sides_of
 
 From = Annotated[str, typer.Option("--from", help="First date of service (2026-03-01).")]
 To = Annotated[str, typer.Option("--to", help="Last date of service.")]
 Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated, safe to open in a spreadsheet.")]
 Grouped = Annotated[By | None, typer.Option("--by", help="What they come to by this, instead of each difference.")]
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-"""What a spreadsheet may take for the beginning of a formula."""
 
 
 @taking()
@@ -97,7 +95,7 @@ def _row(one: Unlike, names: dict[str, str]) -> dict[str, object]:
         "patient": names.get(pair.person, pair.person),
         "ours": _side(pair.ours),
         "theirs": _side(pair.theirs),
-        "effect": money.text(pair.effect),
+        "effect": money.decimal(pair.effect),
         "reason": one.reason,
         "id": one.id,
         "look": _look(pair),
@@ -133,10 +131,10 @@ def _groups(groups: Sequence[Tally], by: By, *, as_json: bool, as_csv: bool) -> 
                     one.matched,
                     one.unlike,
                     f"{one.agreement:.1%}",
-                    money.text(one.ours),
-                    money.text(one.theirs),
-                    money.text(one.over),
-                    money.text(one.under),
+                    money.decimal(one.ours),
+                    money.decimal(one.theirs),
+                    money.decimal(one.over),
+                    money.decimal(one.under),
                 ),
                 strict=True,
             )
@@ -178,23 +176,16 @@ def _out(rows: Sequence[dict[str, object]], columns: Sequence[str], *, as_csv: b
     if not as_csv:
         show.json_lines(rows)
         return
-    writer = csv.writer(sys.stdout, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(row[column]) for column in columns] for row in rows)
+    sys.stdout.write(written(columns, ([_told(row[column]) for column in columns] for row in rows)))
 
 
-def _cell(value: object) -> str:
-    """A cell as text; what a spreadsheet would run begins with an apostrophe, and an amount stays one."""
+def _told(value: object) -> object:
+    """What a column of the sheet says of it: a side in one text, a list by its words."""
     if isinstance(value, dict):
         modifiers = value["modifiers"]
         code = "-".join((str(value["code"]), *(map(str, modifiers) if isinstance(modifiers, list) else ())))
-        text = f"{code} x {value['units']} {value['day']} {value['amount']}"
-    elif isinstance(value, list):
-        text = " ".join(map(str, value))
-    else:
-        text = "" if value is None else str(value)
-    number = text.removeprefix("-").replace(".", "", 1).isdigit()
-    return f"'{text}" if text.lstrip(" ").startswith(_RISKY) and not number else text
+        return f"{code} x {value['units']} {value['day']} {value['amount']}"
+    return " ".join(map(str, value)) if isinstance(value, list) else value
 
 
 def _day(text: str, option: str) -> date | None:

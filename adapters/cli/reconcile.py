@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, timedelta
@@ -27,6 +26,7 @@ from adapters.model.reconciliation import (
     RowMoney,
     Stage,
 )
+from adapters.model.spreadsheet import written
 from adapters.pipeline.stated import assembled
 from adapters.pipeline.step import family_by, person_contexts
 from adapters.reconciling import Desk, gathered, grouped, reconcile_record
@@ -39,8 +39,6 @@ Csv = Annotated[bool, typer.Option("--csv", help="Comma-separated, safe to open 
 Grouped = Annotated[By | None, typer.Option("--by", help="What they come to by this, instead of each row.")]
 All = Annotated[bool, typer.Option("--all", help="Every service, not only those that stop somewhere.")]
 _SIGNS: Final = {Mark.YES: "+", Mark.NO: "!", Mark.NOT_DUE: "."}
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
-"""What a spreadsheet may take for the beginning of a formula."""
 
 
 def reconciled(wired: Wired, start: date, end: date, names: dict[str, str] | None = None) -> Reconciliation:
@@ -93,7 +91,7 @@ def reconcile(
     if as_json:
         show.json_lines(_json(report, rows, by, names, rules))
     elif as_csv:
-        _csv(report, rows, by, names)
+        sys.stdout.write(_csv(report, rows, by, names))
     elif by is not None:
         _groups(grouped(report.rows, by), by)
     else:
@@ -123,7 +121,7 @@ def _json(
         "at_stake": money.text(sum(one.amount for one in open_)),
         "detections": len(report.detections),
         "money": _money(report.money),
-        "elsewhere": _money(report.elsewhere),
+        "elsewhere": _money(RowMoney.of(report.elsewhere)),
     }
 
 
@@ -293,39 +291,36 @@ def _groups(groups: Sequence[Group], by: By) -> None:
 # ---------------------------------------------------------------------- CSV
 
 
-def _csv(report: Reconciliation, rows: Sequence[Row], by: By | None, names: dict[str, str]) -> None:
+def _csv(report: Reconciliation, rows: Sequence[Row], by: By | None, names: dict[str, str]) -> str:
     """The groups, or a line a difference (a line a row without one) and after them the detections."""
-    writer = csv.writer(sys.stdout, lineterminator="\r\n")
     stages = [stage.value for stage in Stage]
     if by is not None:
-        writer.writerow([by.value, "rows", *stages, *(f"{name} missing" for name in stages), "open", "new", "at stake"])
-        for group in grouped(report.rows, by):
-            reached = [*(yes for _, yes, _ in group.reached), *(no for _, _, no in group.reached)]
-            figures = (*reached, group.open, group.new, money.text(group.at_stake))
-            writer.writerow([_cell(cell) for cell in (group.key, group.rows, *figures)])
-        return
-    heads = ["day", "clinic", "machine", "patient", "course", "what", *stages]
-    writer.writerow([*heads, "difference", "code", "standing", "amount", "days", "who", "next step", "detail", "look"])
+        heads = (by.value, "rows", *stages, *(f"{name} missing" for name in stages), "open", "new", "at stake")
+        return written(heads, map(_group_cells, grouped(report.rows, by)))
+    heads = ("day", "clinic", "machine", "patient", "course", "what", *stages)
+    words = ("difference", "code", "standing", "amount", "days", "who", "next step", "detail", "look")
+    return written((*heads, *words), _cells(report, rows, names))
+
+
+def _group_cells(group: Group) -> tuple[object, ...]:
+    reached = (*(yes for _, yes, _ in group.reached), *(no for _, _, no in group.reached))
+    return (group.key, group.rows, *reached, group.open, group.new, money.decimal(group.at_stake))
+
+
+def _cells(report: Reconciliation, rows: Sequence[Row], names: dict[str, str]) -> Iterable[tuple[object, ...]]:
     for row in rows:
         lead = (row.day, row.clinic, row.machine, names.get(row.person, row.person), row.course, row.name)
         marks = tuple(mark.mark.value for mark in row.stages)
         for one in row.differences or (None,):
             told: tuple[object, ...] = ("",) * 9
             if one is not None:
-                words = (one.name, one.code, one.standing.value, money.text(one.amount), one.days)
+                words = (one.name, one.code, one.standing.value, money.decimal(one.amount), one.days)
                 told = (*words, one.actor, one.next_step, one.detail, one.about)
-            writer.writerow([_cell(cell) for cell in (*lead, *marks, *told)])
+            yield (*lead, *marks, *told)
     for found in report.detections:
         lead = (found.day, found.clinic, "", names.get(found.person, found.person), found.course, found.detector)
-        told = ("detected", found.side.value, "", money.text(found.amount), "", "", "", found.detail, found.about)
-        writer.writerow([_cell(cell) for cell in (*lead, *("",) * len(stages), *told)])
-
-
-def _cell(value: object) -> str:
-    """A cell as text; what a spreadsheet would run begins with an apostrophe, and an amount stays one."""
-    text = "" if value is None else str(value)
-    number = text.removeprefix("-").replace(".", "", 1).isdigit()
-    return f"'{text}" if text.lstrip(" ").startswith(_RISKY) and not number else text
+        told = ("detected", found.side.value, "", money.decimal(found.amount), "", "", "", found.detail, found.about)
+        yield (*lead, *("",) * len(Stage), *told)
 
 
 def _day(text: str, option: str) -> date | None:

@@ -7,7 +7,7 @@ import json
 import shutil
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from importlib import resources
 from pathlib import Path
@@ -58,13 +58,77 @@ def lay_out(folder: Path, payer_url: str) -> Settings:
         raise BadSetup((f"{folder}: there is a site file that is not the demo's: name another --folder",))
     for old in folder.glob("demo.db*"):
         old.unlink()
-    shipped = resources.files("adapters.demo")
-    text = shipped.joinpath("site.toml").read_text(encoding="utf-8")
-    endpoint = f'[payers.endpoint]\nbase_url = "{payer_url}/fhir"'
-    (folder / "site.toml").write_text(text.replace("[payers.endpoint]", endpoint), encoding="utf-8")
-    with resources.as_file(shipped.joinpath("fees.csv")) as fees:
+    (folder / "site.toml").write_text(part_of_site("site.toml", payer_url), encoding="utf-8")
+    with resources.as_file(resources.files("adapters.demo").joinpath("fees.csv")) as fees:
         shutil.copyfile(fees, folder / "fees.csv")
     return Settings(store=f"sqlite:///{folder / 'demo.db'}", site=folder / "site.toml", keys=folder / "demo.keys")
+
+
+def part_of_site(name: str, payer_url: str) -> str:
+    """A shipped part of the site file, each of its payers at the stub's address."""
+    text = resources.files("adapters.demo").joinpath(name).read_text(encoding="utf-8")
+    return text.replace("[payers.endpoint]", f'[payers.endpoint]\nbase_url = "{payer_url}/fhir"')
+
+
+@dataclass(frozen=True, slots=True)
+class Walking:
+    """Our side over a folder that is laid out, listening for HL7 v2, and the clock by which everything happens."""
+
+    wired: Wired
+    lanes: Lanes
+    clock: WalkedClock
+    mllp: tuple[str, int]
+
+    @classmethod
+    def begun(cls, stack: contextlib.ExitStack, settings: Settings, clock: WalkedClock) -> Walking:
+        """All of it as it begins; what was opened closes with the stack."""
+        keys = KeyRing.load(settings.keys) if settings.keys.exists() else KeyRing.generate(settings.keys)
+        site = site_of(settings.site, rules_of())
+        wired = stack.enter_context(
+            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True, writes=True)
+        )
+        listener = start_mllp(wired, "127.0.0.1", 0, "mosaiq")
+        stack.callback(listener.close)
+        lanes = Lanes(wired.store, wired.house, wired.payers, clock)
+        return cls(wired, lanes, clock, ("127.0.0.1", listener.port))
+
+    def nights(self, until: datetime) -> None:
+        """Run what is due at every hour that something falls due between now and the instant."""
+        store, clock = self.wired.store, self.clock
+        while True:
+            next_due = store.next_due()
+            if next_due is None or next_due > until:
+                clock.walk(max(clock.now(), until))
+                return
+            clock.walk(max(clock.now(), next_due))
+            self.lanes.run_due(clock.now())
+            self.lanes.work()
+            if store.next_due() == next_due:  # whatever is due waits for something else; do not stand still
+                clock.walk(clock.now() + timedelta(hours=1))
+                if clock.now() > until:
+                    return
+
+    def taken(self) -> None:
+        """Work on what has come, and do what is due by now."""
+        self.lanes.work()
+        self.lanes.run_due(self.clock.now())
+
+    def to_rest(self, end: datetime) -> None:
+        """Walk on night by night, to the end or until nothing more happens by itself."""
+        while self.clock.now() < end:
+            self.nights(self.clock.now() + timedelta(days=1))
+            if not self._moving():
+                break
+
+    def records(self) -> tuple[PersonRecord, ...]:
+        """All that is on file of persons."""
+        return tuple(self.wired.store.load(person) for person in self.wired.store.lanes())
+
+    def _moving(self) -> bool:
+        """Whether time alone will still change something."""
+        if self.wired.store.next_due() is not None:
+            return True
+        return any(found.value.state in OPEN for found in self.wired.store.claims())
 
 
 @contextlib.contextmanager
@@ -77,73 +141,35 @@ def played(folder: Path, seed: int | None) -> Iterator[Day]:
     with contextlib.ExitStack() as stack:
         payer_url = stack.enter_context(running(payer))
         settings = lay_out(folder, payer_url)
-        keys = KeyRing.load(settings.keys) if settings.keys.exists() else KeyRing.generate(settings.keys)
-        site = site_of(settings.site, rules_of())
-        wired = stack.enter_context(
-            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True, writes=True)
-        )
-        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
-        listener = start_mllp(wired, "127.0.0.1", 0, "mosaiq")
-        stack.callback(listener.close)
-        base_url = stack.enter_context(serving(create_app(wired), "127.0.0.1", 0))
-        sent = _walked(wired, lanes, clock, story, ("127.0.0.1", listener.port), f"{base_url}/fhir")
-        records = tuple(wired.store.load(person) for person in wired.store.lanes())
+        walking = Walking.begun(stack, settings, clock)
+        base_url = stack.enter_context(serving(create_app(walking.wired), "127.0.0.1", 0))
+        sent = _walked(walking, story, f"{base_url}/fhir")
         yield Day(
             story=story,
-            wired=wired,
-            records=records,
+            wired=walking.wired,
+            records=walking.records(),
             books=payer_books(payer_url),
             sent=sent,
             addresses=(
                 ("stub EHR and payer (FHIR)", f"{payer_url}/fhir"),
-                ("adapter, HL7 v2 over MLLP", f"mllp://127.0.0.1:{listener.port}"),
+                ("adapter, HL7 v2 over MLLP", f"mllp://127.0.0.1:{walking.mllp[1]}"),
                 ("adapter, FHIR", f"{base_url}/fhir"),
             ),
         )
 
 
-def _walked(
-    wired: Wired, lanes: Lanes, clock: WalkedClock, story: Story, mllp: tuple[str, int], fhir_base: str
-) -> tuple[ehr.Sent, ...]:
+def _walked(walking: Walking, story: Story, fhir_base: str) -> tuple[ehr.Sent, ...]:
     """Send each message at its time, do what is due, and walk the clock on until nothing more happens by itself."""
     sent: list[ehr.Sent] = []
     before: datetime | None = None
     for at in sorted({message.at for message in story.messages}):
-        nights(wired, lanes, clock, at)
-        clock.walk(at)
-        sent.extend(ehr.play(story, mllp=mllp, fhir_base=fhir_base, since=before, until=at))
-        lanes.work()
-        lanes.run_due(clock.now())
+        walking.nights(at)
+        walking.clock.walk(at)
+        sent.extend(ehr.play(story, mllp=walking.mllp, fhir_base=fhir_base, since=before, until=at))
+        walking.taken()
         before = at
-    end = story.ends + PATIENCE
-    while clock.now() < end:
-        nights(wired, lanes, clock, clock.now() + timedelta(days=1))
-        if not moving(wired):
-            break
+    walking.to_rest(story.ends + PATIENCE)
     return tuple(sent)
-
-
-def nights(wired: Wired, lanes: Lanes, clock: WalkedClock, until: datetime) -> None:
-    """Run what is due at every hour that something falls due between now and the instant."""
-    while True:
-        next_due = wired.store.next_due()
-        if next_due is None or next_due > until:
-            clock.walk(max(clock.now(), until))
-            return
-        clock.walk(max(clock.now(), next_due))
-        lanes.run_due(clock.now())
-        lanes.work()
-        if wired.store.next_due() == next_due:  # whatever is due waits for something else; do not stand still
-            clock.walk(clock.now() + timedelta(hours=1))
-            if clock.now() > until:
-                return
-
-
-def moving(wired: Wired) -> bool:
-    """Whether time alone will still change something."""
-    if wired.store.next_due() is not None:
-        return True
-    return any(found.value.state in OPEN for found in wired.store.claims())
 
 
 def payer_books(payer_url: str) -> dict[str, Any]:
@@ -151,8 +177,3 @@ def payer_books(payer_url: str) -> dict[str, Any]:
     with urllib.request.urlopen(f"{payer_url}/control/books", timeout=10) as answer:  # noqa: S310 - loopback, our stub
         books: dict[str, Any] = json.loads(answer.read())
         return books
-
-
-def without_secrets(day: Day) -> Day:
-    """The day with its records only, for comparing two runs."""
-    return replace(day, sent=())

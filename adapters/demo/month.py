@@ -8,19 +8,15 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from adapters.demo.day import PATIENCE, lay_out, moving, nights, payer_books
+from adapters.demo.day import PATIENCE, Walking, lay_out, part_of_site, payer_books
 from adapters.model.record import PersonRecord
 from adapters.serve.http import create_app
-from adapters.serve.lanes import Lanes
-from adapters.serve.mllp import start_mllp
 from adapters.serve.server import serving
-from adapters.settings import Settings, rules_of, site_of
-from adapters.store import KeyRing
-from adapters.wiring import WalkedClock, Wired, wire
+from adapters.settings import Settings
+from adapters.wiring import WalkedClock, Wired
 from fhir_server_stub import ehr
 from fhir_server_stub.course import Outgoing
 from fhir_server_stub.month import Month, make_month
@@ -68,44 +64,32 @@ def played_month(folder: Path, seed: int, courses: int) -> Iterator[Played]:
     with contextlib.ExitStack() as stack:
         payer_url = stack.enter_context(running(payer))
         settings = _laid_out(folder, payer_url)
-        keys = KeyRing.load(settings.keys) if settings.keys.exists() else KeyRing.generate(settings.keys)
-        site = site_of(settings.site, rules_of())
-        wired = stack.enter_context(
-            wire(settings, clock=clock, keys=keys, site=site, sleep=lambda _seconds: None, create=True, writes=True)
-        )
-        lanes = Lanes(wired.store, wired.house, wired.payers, wired.clock)
-        listener = start_mllp(wired, "127.0.0.1", 0, "mosaiq")
-        stack.callback(listener.close)
+        walking = Walking.begun(stack, settings, clock)
         doors = {
-            door: f"{stack.enter_context(serving(create_app(wired, fhir_feed=feed), '127.0.0.1', 0))}/fhir"
+            door: f"{stack.enter_context(serving(create_app(walking.wired, fhir_feed=feed), '127.0.0.1', 0))}/fhir"
             for door, feed in (("", "ehr"), (DOSES, "doses"))
         }
-        walk = _Walk(wired, lanes, clock, ("127.0.0.1", listener.port), doors)
+        walk = _Walk(walking, doors)
         began = time.monotonic()
         walk.through(month)
         pace = Pace(len(month.messages), walk.taking, time.monotonic() - began)
-        records = tuple(wired.store.load(person) for person in wired.store.lanes())
-        yield Played(month, wired, records, payer_books(payer_url), tuple(walk.refused), payer_url, pace)
+        books = payer_books(payer_url)
+        yield Played(month, walking.wired, walking.records(), books, tuple(walk.refused), payer_url, pace)
 
 
 def _laid_out(folder: Path, payer_url: str) -> Settings:
     """The demo's folder, its site file with what the month has beside it."""
     settings = lay_out(folder, payer_url)
-    more = resources.files("adapters.demo").joinpath("month.toml").read_text(encoding="utf-8")
-    endpoint = f'[payers.endpoint]\nbase_url = "{payer_url}/fhir"'
     with settings.site.open("a", encoding="utf-8") as site:
-        site.write(more.replace("[payers.endpoint]", endpoint))
+        site.write(part_of_site("month.toml", payer_url))
     return settings
 
 
 class _Walk:
     """The way through the month: a few hours' messages are sent, then worked; in between what falls due is done."""
 
-    def __init__(
-        self, wired: Wired, lanes: Lanes, clock: WalkedClock, mllp: tuple[str, int], doors: Mapping[str, str]
-    ) -> None:
-        self.wired, self.lanes, self.clock = wired, lanes, clock
-        self.mllp, self.doors = mllp, doors
+    def __init__(self, walking: Walking, doors: Mapping[str, str]) -> None:
+        self.walking, self.doors = walking, doors
         self.taking = 0.0
         self.refused: list[str] = []
 
@@ -113,16 +97,11 @@ class _Walk:
         """Send everything, and walk on until nothing more happens by itself."""
         for _, run in itertools.groupby(month.messages, key=lambda message: _batch(message.at)):
             messages = list(run)
-            nights(self.wired, self.lanes, self.clock, messages[0].at)
-            self.clock.walk(messages[-1].at)
+            self.walking.nights(messages[0].at)
+            self.walking.clock.walk(messages[-1].at)
             self._send(messages)
-            self.lanes.work()
-            self.lanes.run_due(self.clock.now())
-        end = month.ends + PATIENCE
-        while self.clock.now() < end:
-            nights(self.wired, self.lanes, self.clock, self.clock.now() + timedelta(days=1))
-            if not moving(self.wired):
-                break
+            self.walking.taken()
+        self.walking.to_rest(month.ends + PATIENCE)
 
     def _send(self, messages: Sequence[Outgoing]) -> None:
         """Each channel's messages in their order, as its sender sends them."""
@@ -130,7 +109,7 @@ class _Walk:
             bodies = [message.wire for message in run]
             began = time.monotonic()
             if channel == "mllp":
-                acks = ehr.send_mllp(*self.mllp, bodies)
+                acks = ehr.send_mllp(*self.walking.mllp, bodies)
                 self.refused += [f"{ack.code} to {ack.control_id}" for ack in acks if not ack.accepted]
             else:
                 answers = [ehr.post_bundle(self.doors[door], body) for body in bodies]

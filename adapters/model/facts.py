@@ -19,8 +19,20 @@ _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(Z|[+-][0-9]{2}:[0-9]{2})")
 
 
+_WORDS: Final[dict[re.Pattern[str], tuple[str, ...]]] = {_FLAG: ("true", "false")}
+_FORMS: Final = {
+    _WHOLE: "a whole number",
+    _DECIMAL: "a number",
+    _DATE: "a date, 2026-01-05",
+    _INSTANT: "an instant with its offset, 2026-01-05T09:00:00-05:00",
+    _VIAL: "count|strength|unit|single-dose or multi-dose|NDC|volume|unit",
+}
+
+
 def _one_of(*words: str) -> re.Pattern[str]:
-    return re.compile("|".join(map(re.escape, words)))
+    form = re.compile("|".join(map(re.escape, words)))
+    _WORDS[form] = words
+    return form
 
 
 FACTS: Final[dict[str, re.Pattern[str]]] = {
@@ -253,3 +265,15 @@ FACTS: Final[dict[str, re.Pattern[str]]] = {
     "address.postal_code": _TEXT,
 }
 """Every fact name and the canonical form of its value. A name outside this table does not enter."""
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of which a fact is one; empty for one that is said freely, or that there is none of."""
+    form = FACTS.get(name)
+    return _WORDS.get(form, ()) if form is not None else ()
+
+
+def form_of(name: str) -> str:
+    """What a fact looks like, in words for whoever enters one; empty for a text and for what is no fact."""
+    form = FACTS.get(name)
+    return "" if form is None else _FORMS.get(form) or " or ".join(_WORDS.get(form, ()))

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, Self
 
 from adapters.errors import Unbalanced
 from adapters.model.money import Cents
@@ -84,15 +84,11 @@ class Money:
     denied: Cents = 0
     open: Cents = 0
 
-    def __add__(self, other: Money) -> Money:
-        return Money(
-            self.billed + other.billed,
-            self.paid + other.paid,
-            self.contractual + other.contractual,
-            self.patient + other.patient,
-            self.denied + other.denied,
-            self.open + other.open,
-        )
+    def __add__(self, other: Self) -> Self:
+        """Each amount for itself, also those that a kind of it has beside these; two kinds are not added."""
+        if type(self) is not type(other):
+            return NotImplemented
+        return type(self)(*(getattr(self, name) + getattr(other, name) for name in self.__match_args__))
 
 
 _FIELDS: Final = {

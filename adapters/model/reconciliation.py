@@ -6,12 +6,12 @@ lane; amounts are minor units.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from typing import Final
 
+from adapters.model.ledger import Money
 from adapters.model.money import Cents
 from adapters.model.why import Fact
 
@@ -106,31 +106,19 @@ class Difference:
 
 
 @dataclass(frozen=True, slots=True)
-class RowMoney:
+class RowMoney(Money):
     """What became of a row's lines, from the ledger, and what has not left yet. Adds up over rows to the ledger."""
 
     unbilled: Cents = 0
     """Charges on file whose claim has not left."""
     held: Cents = 0
     """What the lines that are kept back would bill (not in the ledger, nor in `unbilled`)."""
-    billed: Cents = 0
-    paid: Cents = 0
-    contractual: Cents = 0
-    patient: Cents = 0
-    denied: Cents = 0
-    open: Cents = 0
-    """Receivable: what payers owe on claims that left."""
 
-    def __add__(self, other: RowMoney) -> RowMoney:
-        return RowMoney(
-            self.unbilled + other.unbilled,
-            self.held + other.held,
-            self.billed + other.billed,
-            self.paid + other.paid,
-            self.contractual + other.contractual,
-            self.patient + other.patient,
-            self.denied + other.denied,
-            self.open + other.open,
+    @classmethod
+    def of(cls, posted: Money, unbilled: Cents = 0, held: Cents = 0) -> RowMoney:
+        """What the ledger has, with what has not left."""
+        return cls(
+            posted.billed, posted.paid, posted.contractual, posted.patient, posted.denied, posted.open, unbilled, held
         )
 
 
@@ -239,20 +227,12 @@ class Reconciliation:
     rows: tuple[Row, ...] = ()
     detections: tuple[Detection, ...] = ()
     lags: tuple[Lag, ...] = ()
-    money: RowMoney = field(default_factory=RowMoney)
+    money: RowMoney = RowMoney()
     """The sum over all rows."""
-    elsewhere: RowMoney = field(default_factory=RowMoney)
+    elsewhere: Money = field(default_factory=Money)
     """What the ledger has of claims of which no line is in a row, whatever the span."""
 
     @property
     def differing(self) -> tuple[Row, ...]:
         """Rows with an open difference."""
         return tuple(row for row in self.rows if row.open)
-
-
-def summed(moneys: Iterable[RowMoney]) -> RowMoney:
-    """The sum of rows' money."""
-    total = RowMoney()
-    for money in moneys:
-        total += money
-    return total

@@ -8,11 +8,11 @@ from datetime import date
 from typing import Final
 
 from adapters.model.claim import ClaimOnFile, ClaimState
-from adapters.model.ledger import Account
+from adapters.model.ledger import Account, Money
 from adapters.model.money import Cents
 from adapters.model.record import PersonRecord
 from adapters.pages.course_lines import Lines, fate_of_claim
-from adapters.pages.course_view import ClaimView, Money, WorkView
+from adapters.pages.course_view import ClaimView, WorkView
 
 _STATES: Final = {
     ClaimState.BUILT: "built",

@@ -16,6 +16,7 @@ from adapters.context import coverages, demographics
 from adapters.model.charge import Hold, Release, Slot
 from adapters.model.episode import Episode, Occurrence
 from adapters.model.event import Event, Status
+from adapters.model.ledger import Money
 from adapters.model.record import ChargeOnFile, PersonRecord
 from adapters.model.site import Site
 from adapters.model.why import Why
@@ -31,7 +32,6 @@ from adapters.pages.course_view import (
     Heading,
     HoldView,
     LineView,
-    Money,
     ReportView,
     ServiceView,
     SessionView,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, tzinfo
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from fastapi.responses import HTMLResponse, Response
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.model.money import Cents, text
+from adapters.model.spreadsheet import written
 from adapters.pages.course_view import FATES, Heading
 
 if TYPE_CHECKING:
@@ -90,34 +88,10 @@ def message(
     return page("message.html", status, asked=asked, title=title, sentences=sentences, onward=onward)
 
 
-_RISKY: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "\uff1d", "\uff0b", "\uff0d", "\uff20")
-"""What spreadsheets take for the beginning of a formula or of a call (OWASP, CSV Injection), in full width too, and one
-step more."""
-_BLANK: Final = " \u00a0\u200b\u2060\ufeff"
-"""What nobody sees before it."""
-
-
 def csv_answer(name: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A list as a file of this name. Texts that a spreadsheet would run begin with an apostrophe; numbers stay numbers."""
-    sheet = io.StringIO()
-    writer = csv.writer(sheet, lineterminator="\r\n")
-    writer.writerow(columns)
-    writer.writerows([_cell(value) for value in row] for row in rows)
+    """A list as a file of this name, with the mark by which a spreadsheet knows its encoding."""
     headers = {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
-    return Response(sheet.getvalue().encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, Decimal):
-        return format(value, "f")
-    if isinstance(value, int):
-        return str(value)
-    said = value.isoformat() if isinstance(value, date | datetime) else str(value)
-    return f"'{said}" if said.lstrip(_BLANK).startswith(_RISKY) else said
+    return Response(written(columns, rows).encode("utf-8-sig"), 200, headers, "text/csv; charset=utf-8")
 
 
 # ---------------------------------------------------------------- words

@@ -22,12 +22,11 @@ from adapters.context import PersonContexts, authorizations, coverages, demograp
 from adapters.context.benefits import accidents
 from adapters.context.eligibility import eligibilities
 from adapters.edits import nobody, screen
-from adapters.hl7v2.elements import NEEDS_A_PERSON, REASONS
-from adapters.model.charge import Finding, Hold, Outcomes, Skip
+from adapters.model.charge import Hold, Outcomes, Skip
 from adapters.model.claim import ClaimOnFile, ClaimState
 from adapters.model.decision import KIND
-from adapters.model.episode import Episode, Occurrence
-from adapters.model.event import HISTORIC, UNCHARGED, Event, Omission, Status, mends
+from adapters.model.episode import Episode
+from adapters.model.event import Event
 from adapters.model.merging import LANE, waiting
 from adapters.model.people import Identifier
 from adapters.model.record import (
@@ -41,8 +40,8 @@ from adapters.model.record import (
 from adapters.model.site import Site, options_on
 from adapters.model.tables import Tables
 from adapters.model.union import added, settled
-from adapters.model.why import Fact, Why
-from adapters.model.work import WorkItem, open_item
+from adapters.model.work import WorkItem
+from adapters.pipeline.accounted import incomplete, left_out, of_context, yielded
 from adapters.pipeline.afterwards import OF_SENT, after_sending, questions, remarks, reordered, to_bill, with_accounts
 from adapters.pipeline.drafting import DROPPED, deadline_by, remarks_on, with_drafts, with_reviews
 from adapters.pipeline.expecting import falls_due, with_expected
@@ -53,7 +52,7 @@ from adapters.pipeline.payments import with_payment
 from adapters.pipeline.sending import with_sending
 from adapters.pipeline.stated import assembled, decided_lines, effective, goes_out, let_go, stated
 from adapters.pipeline.statuses import with_statuses
-from adapters.rules import Decision, Ruleset
+from adapters.rules import Ruleset
 from adapters.tables.held import HeldTables
 from adapters.work import REVIEW, Standing, decided, of_deletions, of_holds, of_merges, settle, standing
 
@@ -159,29 +158,12 @@ def _with_captured(record: PersonRecord, reading: Reading, house: House) -> Pers
     events = (*record.events, *(event for event in captured.events if event.id not in known))
     identifiers = tuple(dict.fromkeys((*record.identifiers, *captured.person.identifiers)))
     told = {skip.event for skip in record.skips}
-    omitted = {skip.event: skip for o in captured.omissions for skip in (_omitted(o, reading, house.rules),)}
+    omitted = {skip.event: skip for o in captured.omissions for skip in (left_out(o, reading, house.rules),)}
     skips = (*record.skips, *(skip for event, skip in omitted.items() if event not in told))
     told_here = Part("", captured.person.identifiers, tuple(event.id for event in captured.events), tuple(omitted))
     return added(
         replace(record, events=events, identifiers=identifiers, skips=skips), reading.lane or record.person, told_here
     )
-
-
-def _omitted(omission: Omission, reading: Reading, rules: Ruleset) -> Skip:
-    facts = [Fact("event", omission.detail or omission.reason, omission.source)]
-    if omission.historic:
-        facts.append(Fact(HISTORIC, "true", omission.source))
-    if omission.line and omission.said is not None:
-        facts += [Fact(name, value, omission.source) for name, value in _stated(omission.line, omission.said)]
-    decision = rules.decide("assembly", reading.at.date(), {"reason": omission.reason})
-    rule = rules.rule("assembly")
-    ref = decision.ref if isinstance(decision, Decision) else (rule.on(reading.at.date()) or rule.versions[-1]).ref
-    return Skip(f"{OMITTED}{omission.source.message}#{omission.source.at}", omission.reason, Why(ref, tuple(facts)))
-
-
-def _stated(line: str, said: datetime) -> tuple[tuple[str, str], ...]:
-    """What must be remembered of an omission so that a later report of its line can be seen to mend it."""
-    return ("line", line), ("said", said.isoformat())
 
 
 def person_contexts(assembly: Assembly, house: House) -> PersonContexts:
@@ -233,7 +215,7 @@ def outcomes_of(assembly: Assembly, contexts: PersonContexts, house: House, stan
         outcomes = let_go(decided_lines(outcomes, stands, bench), stands)
     outcomes = let_go(within_bounds(outcomes, house.rules).outcomes, stands)
     screened = screen(outcomes.charges, contexts, house.rules, partial(goes_out, stands) if stands.sayings else nobody)
-    skips = (*outcomes.skips, *_context_skips(assembly, house.rules))
+    skips = (*outcomes.skips, *of_context(assembly, house.rules))
     findings = (*outcomes.findings, *screened.findings)
     return Outcomes(screened.charges, (*outcomes.holds, *screened.holds), skips, findings)
 
@@ -245,7 +227,7 @@ def _derived(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:
     assembly = said.assembly
     contexts = person_contexts(assembly, house)
     outcomes = kept_back(outcomes_of(assembly, contexts, house, stands), record, contexts, house)
-    outcomes += _yielded(said.yielded, house.rules) + Outcomes(findings=reordered(outcomes.charges, contexts))
+    outcomes += yielded(said.yielded, house.rules) + Outcomes(findings=reordered(outcomes.charges, contexts))
     omitted = tuple(skip for skip in record.skips if skip.event.startswith(OMITTED))
     charges = on_file(record, outcomes.charges)
     # Lines that came too late stay held until the claims are looked at: else their work would close and open again.
@@ -296,72 +278,7 @@ def _told(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> tuple[Wo
     events = tuple(event for event in record.events if not event.historic)
     merges = of_merges(events, identities(record), record.person, tick.now)
     gone = of_deletions(deleted_context(events), record.person, tick.now)
-    return (*_incomplete(record, omitted, tick), *merges, *gone)
-
-
-def _mended(record: PersonRecord, skip: Skip) -> bool:
-    """Whether a later report of the line has told what this part of a message left out."""
-    known = {fact.name: fact for fact in skip.why.facts}
-    if "line" not in known:
-        return False
-    line, said = known["line"], datetime.fromisoformat(known["said"].value)
-    return any(mends(event, line.value, said, line.source.message) for event in record.events)
-
-
-def _incomplete(record: PersonRecord, omitted: Iterable[Skip], tick: Tick) -> Iterable[WorkItem]:
-    """An item for each part of a message that could not be read although a charge may hang on it."""
-    for skip in omitted:
-        history = any(fact.name == HISTORIC for fact in skip.why.facts)
-        if skip.reason in NEEDS_A_PERSON and not history and not _mended(record, skip):
-            source = skip.why.facts[0].source
-            yield open_item(
-                "incomplete-message",
-                skip.reason,
-                source.message,
-                category="capture",
-                action="look at the message, have the sender mend and resend it",
-                opened=tick.now,
-                person=record.person,
-                detail=f"{source.at}: {REASONS.get(skip.reason, skip.reason)}",
-                which=source.at,
-            )
-
-
-def _context_skips(assembly: Assembly, rules: Ruleset) -> Iterable[Skip]:
-    """Context, and lines restated later, are accounted for by one skip each."""
-    for event in assembly.context:
-        yield _skip(event, _why_idle(event), rules)
-    for older, _ in assembly.superseded:
-        yield _skip(older, "superseded", rules)
-
-
-def _yielded(pairs: Iterable[tuple[Event, Occurrence]], rules: Ruleset) -> Outcomes:
-    """What a person entered and a feed reports too: said once, like any second report."""
-    skips: list[Skip] = []
-    findings: list[Finding] = []
-    for event, other in pairs:
-        skip = _skip(event, "duplicate-report", rules)
-        first = replace(other.named, name="reported by a feed")
-        skips.append(skip)
-        findings.append(
-            Finding("duplicate-suppressed", event.id, Why(skip.why.rule, (*skip.why.facts, first)), event.kind)
-        )
-    return Outcomes(skips=tuple(skips), findings=tuple(findings))
-
-
-def _why_idle(event: Event) -> str:
-    """Why a context event owes nothing: what was not done or taken back, what no rule charges yet, else context."""
-    if event.kind not in UNCHARGED:
-        return "context"
-    idle = {Status.NOT_DONE: "not-done", Status.WITHDRAWN: "withdrawn"}
-    return idle.get(event.status, "not-charged-yet")
-
-
-def _skip(event: Event, reason: str, rules: Ruleset) -> Skip:
-    decision = rules.decide("assembly", event.day, {"reason": reason})
-    rule = rules.rule("assembly")
-    ref = decision.ref if isinstance(decision, Decision) else (rule.on(event.day) or rule.versions[-1]).ref
-    return Skip(event.id, reason, Why(ref, (Fact("event", event.kind, event.source),)))
+    return (*incomplete(record, omitted, tick), *merges, *gone)
 
 
 def _claimed(record: PersonRecord, house: House, tick: Tick) -> PersonRecord:

@@ -5,6 +5,7 @@ Which codes they look at stands in mappings/reconciling/code-roles.toml, what th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from typing import Final
@@ -14,6 +15,7 @@ from adapters.charges.reviews import reviews_of
 from adapters.charges.special import STEREOTACTIC
 from adapters.model.charge import Component
 from adapters.model.episode import Occurrence
+from adapters.model.money import Cents
 from adapters.model.reconciliation import Detection
 from adapters.reconciling.scene import Line, Scene, by_day
 from adapters.rules import Decision, Nothing
@@ -119,10 +121,15 @@ def _units(
         worth = desk.price(block.code, on.day, place, (component,))
         detail = f"unit {block.number} of {len(due)} for {len(sessions)} sessions: {block.code}; {have} charged"
         yield scene.found(detector, on, worth, detail, rule)
-    over = [line for line in lines if not line.held][len(most.blocks) :]
-    for line in over:
+    for line, amount in _beyond(lines, len(most.blocks)):
         detail = f"{have} units of {line.code} for {len(sessions)} sessions, which earn {len(most.blocks)}"
-        yield scene.found(detector, line, -line.amount, detail)
+        yield scene.found(detector, line, -amount, detail)
+
+
+def _beyond(lines: list[Line], most: int) -> list[tuple[Line, Cents]]:
+    """The lines with units past so many, and what those units are charged at; what is held is not charged."""
+    units = [line for line in lines if not line.held for _ in range(line.units)]
+    return [(line, past * (line.amount // line.units)) for line, past in Counter(units[most:]).items()]
 
 
 def management_without_exam(scene: Scene) -> Iterator[Detection]:
@@ -134,7 +141,8 @@ def management_without_exam(scene: Scene) -> Iterator[Detection]:
         for visit in scene.episode.of("on-treatment-visit")
         if (visit.value("by.role") or people.get(visit.value("by"), "")) in PHYSICIANS
     ]
-    for number, line in enumerate(scene.with_role("weekly-management")):
+    units = [line for line in scene.with_role("weekly-management") for _ in range(line.units)]
+    for number, line in enumerate(units):
         span = sessions[5 * number : 5 * number + 5]
         if line.held or not span:
             continue
@@ -143,7 +151,7 @@ def management_without_exam(scene: Scene) -> Iterator[Detection]:
         first, last = span[0].day, span[-1].day
         if not any(first <= day <= last for day in exams):
             detail = f"unit {number + 1} on {line.day}: no examination by a physician from {first} to {last}"
-            yield scene.found("management-without-exam", line, -line.amount, detail)
+            yield scene.found("management-without-exam", line, -(line.amount // line.units), detail)
 
 
 def imrt_pair(scene: Scene) -> Iterator[Detection]:
@@ -236,7 +244,7 @@ def level_mismatch(scene: Scene) -> Iterator[Detection]:
                 continue
             place = desk.place_of(line.charge.entity)
             right = desk.price(code, day, place, (_TECHNICAL,))
-            amount = right * line.units - line.amount if right else 0
+            amount = right - line.amount // line.units if right else 0
             sign = "less" if role > line.role else "more"
             detail = f"{line.code} is charged on {day}, {sign} than the record of the session supports: {code}"
             yield scene.found("level-mismatch", line, amount, detail, facts=(ones[i].named,))
@@ -267,7 +275,6 @@ def management_conflict(scene: Scene) -> Iterator[Detection]:
     if given:
         desk = scene.desk
         most = desk.days("reconcile.stereotactic_sessions", given[0].day, desk.place_of(given[0].charge.entity))
-        over = [line for line in given for _ in range(line.units)][most:]
-        for line in dict.fromkeys(over):
+        for line, amount in _beyond(given, most):
             detail = f"{sum(x.units for x in given)} sessions of {line.code} in one course, which may have {most}"
-            yield scene.found("management-conflict", line, -line.amount, detail)
+            yield scene.found("management-conflict", line, -amount, detail)

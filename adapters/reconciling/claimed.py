@@ -11,9 +11,10 @@ from typing import Final
 from adapters.claims.cycles import name_of
 from adapters.model.charge import Hold, Release
 from adapters.model.claim import ClaimLine, ClaimOnFile, ClaimState
-from adapters.model.reconciliation import Difference, RowMoney
+from adapters.model.ledger import Money
+from adapters.model.reconciliation import Difference
 from adapters.model.record import ChargeOnFile, ChargeStatus
-from adapters.model.work import item_id
+from adapters.model.work import WorkItem, item_id
 from adapters.reconciling.naming import Namer
 
 LEFT: Final = frozenset({ClaimState.ACCEPTED, ClaimState.QUEUED, ClaimState.COMPLETE})
@@ -27,19 +28,22 @@ class Claimed:
     """The claims of one record."""
 
     namer: Namer
-    moneys: Mapping[tuple[str, int | None], RowMoney]
+    moneys: Mapping[tuple[str, int | None], Money]
     """What became of each claim line."""
     decided: Mapping[str, date]
     """Claim → the day of the payer's last decision about it."""
     _claims: dict[str, ClaimOnFile] = field(default_factory=dict)
     _corrections: dict[str, ClaimOnFile] = field(default_factory=dict)
     """Claim → the one that is to replace it and has not left."""
+    _asks: dict[str, WorkItem] = field(default_factory=dict)
+    """What is open about each thing, the first of it on the list."""
     _opens: dict[str, date] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         record, local = self.namer.record, self.namer.local
         self._claims = {one.claim.id: one for one in record.claims}
         self._corrections = {one.claim.replaces: one for one in record.claims if one.state in _HERE}
+        self._asks = {one.about: one for one in reversed(record.work) if one.closed is None}
         self._opens = {due.about: local(due.not_before) for due in record.due if due.what == "claim"}
 
     def of(self, on_file: ChargeOnFile) -> ClaimOnFile | None:
@@ -64,7 +68,7 @@ class Claimed:
         before, after = _line_of(sent, on_file.id), _line_of(waits, on_file.id)
         if before is not None and after is not None and before != after:
             id, built = waits.claim.id, waits.claim.built_on
-            item = next((i for i in self.namer.record.work if i.about == id and i.closed is None), None)
+            item = self._asks.get(id)
             detail = item.detail if item is not None else f"built on {built}, {waits.state.value}"
             yield self.namer.name("correction-waiting", id, after.amount, built, detail=detail, item=item)
 
@@ -79,7 +83,7 @@ class Claimed:
         id, built = claim.claim.id, claim.claim.built_on
         if claim.state in _HERE:
             if built < today:
-                item = next((i for i in self.namer.record.work if i.about == id and i.closed is None), None)
+                item = self._asks.get(id)
                 kept = self._waits_for(claim) if claim.state is ClaimState.HELD and item is None else None
                 detail = item.detail if item is not None else f"built on {built}, {claim.state.value}"
                 detail += f": it waits for a line that is kept back ({kept.code})" if kept is not None else ""

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Final
@@ -11,16 +10,8 @@ from typing import Final
 from adapters.charges import Assembly
 from adapters.model.charge import Release
 from adapters.model.event import Event
-from adapters.model.ledger import Account, Entry
-from adapters.model.reconciliation import (
-    Detection,
-    Mark,
-    Row,
-    RowMoney,
-    Stage,
-    StageMark,
-    summed,
-)
+from adapters.model.ledger import Money, moneys
+from adapters.model.reconciliation import Detection, Mark, Row, RowMoney, Stage, StageMark
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.reconciling.booked import booked
 from adapters.reconciling.claimed import Claimed
@@ -30,14 +21,6 @@ from adapters.reconciling.drafts import Draft, Drafts
 from adapters.reconciling.naming import Namer
 from adapters.reconciling.stages import Teller
 
-_FIELDS: Final = {
-    Account.CHARGES: "billed",
-    Account.PAYER_PAYMENT: "paid",
-    Account.CONTRACTUAL: "contractual",
-    Account.PATIENT_RESPONSIBILITY: "patient",
-    Account.DENIED: "denied",
-    Account.RECEIVABLE: "open",
-}
 _WAITS: Final = frozenset({ChargeStatus.DUE, ChargeStatus.CLAIMED})
 
 
@@ -60,7 +43,7 @@ class Share:
     rows: tuple[Row, ...] = ()
     detections: tuple[Detection, ...] = ()
     lags: tuple[Lagging, ...] = ()
-    elsewhere: RowMoney = field(default_factory=RowMoney)
+    elsewhere: Money = field(default_factory=Money)
     """What the ledger has of the person and no row takes."""
 
 
@@ -78,16 +61,16 @@ def reconcile_record(
     known = booked(assembly.context, assembly.episodes, today)
     for event in known.open:
         _expect(drafts, event)
-    moneys = _moneys(record.entries)
+    of_lines = moneys(record.entries)
     namer = Namer(record, desk, today)
-    teller = Teller(namer, known, Claimed(namer, moneys, _decided(record, namer)))
-    placed, elsewhere = _placed(drafts, moneys)
+    teller = Teller(namer, known, Claimed(namer, of_lines, _decided(record, namer)))
+    placed, elsewhere = _placed(drafts, of_lines)
     rows: list[Row] = []
     lags: list[Lagging] = []
     for draft in drafts.all.values():
         if not start <= draft.day <= end:
             continue
-        row = _row(record, draft, teller, placed.get(draft.id, RowMoney()))
+        row = _row(record, draft, teller, placed.get(draft.id, Money()))
         if row is None:
             continue
         rows.append(row)
@@ -109,10 +92,10 @@ def _expect(drafts: Drafts, event: Event) -> None:
     drafts.of_event[event.id] = draft
 
 
-def _row(record: PersonRecord, draft: Draft, teller: Teller, money: RowMoney) -> Row | None:
+def _row(record: PersonRecord, draft: Draft, teller: Teller, money: Money) -> Row | None:
     """The row of a draft; None where nothing of it was ever delivered, booked, charged or billed."""
     if not draft.delivered and draft.booking is None and not (draft.charges or draft.holds or draft.coded):
-        if money == RowMoney():
+        if money == Money():
             return None
         marks = tuple(StageMark(stage, Mark.NO if stage is Stage.DELIVERED else Mark.NOT_DUE) for stage in Stage)
         found = teller.taken_back(draft, money)
@@ -140,7 +123,7 @@ def _row(record: PersonRecord, draft: Draft, teller: Teller, money: RowMoney) ->
         charges=tuple(c.id for c in draft.charges),
         codes=tuple(dict.fromkeys("-".join((one.code, *one.modifiers)) for one in live)),
         events=tuple(dict.fromkeys(draft.events)),
-        money=replace(money, unbilled=waits, held=kept),
+        money=RowMoney.of(money, waits, kept),
     )
 
 
@@ -151,18 +134,7 @@ def _machine_booked(draft: Draft, teller: Teller) -> str:
     return booking.value("machine") if booking is not None else ""
 
 
-def _moneys(entries: Iterable[Entry]) -> dict[tuple[str, int | None], RowMoney]:
-    """What became of each claim line by the ledger; `billed` is told as a positive amount."""
-    sums: dict[tuple[str, int | None], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for entry in entries:
-        for line in entry.lines:
-            name = _FIELDS.get(line.account)
-            if name is not None:
-                sums[line.claim, line.line][name] += -line.amount if name == "billed" else line.amount
-    return {key: RowMoney(**fields) for key, fields in sums.items()}
-
-
-def _placed(drafts: Drafts, moneys: Mapping[tuple[str, int | None], RowMoney]) -> tuple[dict[str, RowMoney], RowMoney]:
+def _placed(drafts: Drafts, of_lines: Mapping[tuple[str, int | None], Money]) -> tuple[dict[str, Money], Money]:
     """The money of each claim line at the row of the first charge that it bills, and what finds no row.
 
     What a claim has without a line goes to the row of its first line.
@@ -174,15 +146,15 @@ def _placed(drafts: Drafts, moneys: Mapping[tuple[str, int | None], RowMoney]) -
             if row is not None:
                 of_line[claim.claim.id, line.line] = row
                 of_line.setdefault((claim.claim.id, None), row)
-    placed: dict[str, RowMoney] = {}
-    left: list[RowMoney] = []
-    for key, money in moneys.items():
+    placed: dict[str, Money] = {}
+    left = Money()
+    for key, money in of_lines.items():
         row = of_line.get(key) or of_line.get((key[0], None))
         if row is None:
-            left.append(money)
+            left += money
         else:
-            placed[row.id] = placed.get(row.id, RowMoney()) + money
-    return placed, summed(left)
+            placed[row.id] = placed.get(row.id, Money()) + money
+    return placed, left
 
 
 def _decided(record: PersonRecord, namer: Namer) -> dict[str, date]:

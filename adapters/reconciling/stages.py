@@ -11,8 +11,9 @@ from adapters.charges.expected import as_ordered
 from adapters.model.charge import Finding, Hold, Release
 from adapters.model.claim import ClaimState
 from adapters.model.event import Event, Status
+from adapters.model.ledger import Money
 from adapters.model.money import Cents
-from adapters.model.reconciliation import Difference, Mark, RowMoney, Stage, StageMark, Standing
+from adapters.model.reconciliation import Difference, Mark, Stage, StageMark, Standing
 from adapters.model.record import ChargeOnFile, ChargeStatus
 from adapters.model.work import WorkItem
 from adapters.reconciling.booked import Booked
@@ -69,7 +70,7 @@ class Teller:
         )
         return marks, merged
 
-    def taken_back(self, draft: Draft, money: RowMoney) -> tuple[Difference, ...]:
+    def taken_back(self, draft: Draft, money: Money) -> tuple[Difference, ...]:
         """That a service is still billed whose report was taken back; nothing once the books have it undone."""
         if money.billed <= 0 or not draft.gone:
             return ()

@@ -8,6 +8,7 @@ from datetime import date
 from statistics import median
 from typing import Final
 
+from adapters.model.ledger import Money
 from adapters.model.reconciliation import (
     STAGES,
     By,
@@ -20,7 +21,6 @@ from adapters.model.reconciliation import (
     RowMoney,
     Stage,
     Standing,
-    summed,
 )
 from adapters.reconciling.rows import Lagging, Share
 
@@ -32,12 +32,12 @@ def gathered(shares: Iterable[Share], start: date, end: date, looked: date) -> R
     rows: list[Row] = []
     detections: list[Detection] = []
     steps: list[Lagging] = []
-    elsewhere: list[RowMoney] = []
+    elsewhere = Money()
     for share in shares:
         rows += share.rows
         detections += share.detections
         steps += share.lags
-        elsewhere.append(share.elsewhere)
+        elsewhere += share.elsewhere
     rows.sort(key=lambda row: (row.day, row.clinic, row.machine, row.person, row.kind, row.id))
     detections.sort(key=lambda one: (one.day, one.clinic, one.person, one.detector, one.side, one.about))
     return Reconciliation(
@@ -47,8 +47,8 @@ def gathered(shares: Iterable[Share], start: date, end: date, looked: date) -> R
         tuple(rows),
         tuple(detections),
         lags(steps),
-        summed(row.money for row in rows),
-        summed(elsewhere),
+        sum((row.money for row in rows), RowMoney()),
+        elsewhere,
     )
 
 
@@ -86,7 +86,7 @@ def _group(key: str, rows: Sequence[Row]) -> Group:
         len(open_),
         sum(difference.standing is Standing.NEW for difference in open_),
         sum(difference.amount for difference in open_),
-        summed(row.money for row in rows),
+        sum((row.money for row in rows), RowMoney()),
     )
 
 

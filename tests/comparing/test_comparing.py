@@ -63,7 +63,8 @@ def test_what_we_hold_is_not_billed_and_no_difference_alone() -> None:
     (one,) = compare([pair(held), pair(held, None)]).unlike
     assert (one.kind, one.pair.effect) == (Kind.HELD, -100_00)
     assert "no note" in one.reason
-    assert compare([pair(held, None)]).total.ours == 0
+    alone = compare([pair(held, None)]).total
+    assert (alone.ours, alone.matched, alone.unlike) == (0, 0, 0), "nothing went out, and nothing was coded"
 
 
 def test_the_same_service_on_another_date_is_one_difference() -> None:
@@ -76,6 +77,46 @@ def test_the_same_service_on_another_date_is_one_difference() -> None:
         [pair(theirs=None), pair(None, later), pair(None, replace(later, day=DAY + timedelta(1)))], None, None
     )
     assert [p.theirs.day for p in nearest if p.ours and p.theirs] == [DAY + timedelta(1)]
+
+
+def test_the_same_service_is_looked_for_a_week_before_and_after() -> None:
+    for days, pairs in ((7, 1), (-7, 1), (8, 2), (-8, 2)):
+        other = replace(THEIRS, day=DAY + timedelta(days))
+        assert len(within([pair(theirs=None), pair(None, other)], None, None)) == pairs
+
+
+def test_each_line_is_taken_for_one_other_only() -> None:
+    near, nearer = (replace(THEIRS, day=DAY + timedelta(n)) for n in (2, 1))
+    once = within([pair(theirs=None), pair(None, near), pair(None, nearer)], None, None)
+    assert sorted((p.ours is not None, p.theirs is not None) for p in once) == [(False, True), (True, True)]
+    far = replace(OURS, day=DAY - timedelta(1))
+    twice = within([pair(theirs=None), pair(far, None), pair(None, nearer)], None, None)
+    assert sorted((p.ours is not None, p.theirs is not None) for p in twice) == [(True, False), (True, True)]
+    assert [p.ours.day for p in twice if p.ours and p.theirs] == [DAY]
+
+
+def test_what_we_hold_is_taken_for_no_line_of_another_date() -> None:
+    held = replace(OURS, held="documentation-missing", why="no note")
+    later = replace(THEIRS, day=DAY + timedelta(1))
+    found = within([pair(held, None), pair(None, later)], None, None)
+    assert [one.kind for one in compare(found).unlike] == [Kind.THEIRS_ONLY]
+
+
+def test_the_same_service_is_of_the_same_person_and_entity() -> None:
+    later = pair(None, replace(THEIRS, day=DAY + timedelta(1)))
+    assert len(within([pair(theirs=None), later], None, None)) == 1
+    for other in (replace(later, person="p2"), replace(later, entity="hospital"), replace(later, service="drug")):
+        assert len(within([pair(theirs=None), other], None, None)) == 2
+
+
+def test_modifiers_are_the_same_in_any_order() -> None:
+    ours, theirs = replace(OURS, modifiers=("26", "59")), replace(THEIRS, modifiers=("59", "26"))
+    assert compare([pair(ours, theirs)]).unlike == ()
+    assert len(within([pair(ours, None), pair(None, replace(theirs, day=DAY + timedelta(1)))], None, None)) == 1
+
+
+def test_nothing_agrees_with_nothing() -> None:
+    assert compare([]).total.agreement == 1.0
 
 
 def test_only_the_dates_asked_for() -> None:

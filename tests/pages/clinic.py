@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -25,6 +27,7 @@ from adapters.settings import read_site, rules_of
 from adapters.smart.passwords import secret_of
 from adapters.store import KeyRing, SqlStore, open_store
 from adapters.work.entered import read_entered
+from tests.model.entered import END, TWICE, WEEK, of_patient
 from tests.pages.visiting import CHEAP, OURS, PASSWORD
 from tests.serve.conftest import FAMILY, GIVEN, MRN, dft, endpoint
 
@@ -34,27 +37,6 @@ RULES = rules_of()
 _PRICES = "".join(
     f'\n[[prices]]\ncode = "{code}"\namount = {amount}\nfrom = 2020-01-01\n'
     for code, amount in (("77290", "180.00"), ("77336", "90.00"), ("77407", "250.00"), ("77427", "310.00"))
-)
-_PATIENT = f'[patient]\nsystem = "urn:quietbay:mrn"\nvalue = "{MRN}"\n'
-_WEEK = "".join(
-    f"""
-[[event]]
-kind = "fraction"
-start = 2026-01-{day:02d}T09:00:00-05:00
-course = "C1"
-facts = {{ n = {n}, technique = "3d", modality = "photon", isocenters = 1, diagnosis = ["C61"] }}
-"""
-    for n, day in enumerate((5, 6, 7, 8, 9), 1)
-)
-_TWICE = "".join(
-    f"""
-[[event]]
-kind = "simulation"
-start = 2026-01-02T{hour}:00:00-05:00
-course = "C1"
-facts = {{ complexity = "complex", diagnosis = ["C61"] }}
-"""
-    for hour in (10, 15)
 )
 
 
@@ -150,5 +132,21 @@ def clinic(*, treated: bool = False) -> Clinic:
         taken = receive_v2(dft(), listener="http", peer="", site=site, now=clock.at, ack_id="A1")
         assert taken.receipt is not None
         store.receive(taken.receipt)
-        made.decide(_PATIENT + _WEEK + _TWICE + '\n[[event]]\nkind = "course-end"\ndate = 2026-01-09\ncourse = "C1"\n')
+        made.decide(of_patient("urn:quietbay:mrn", MRN) + WEEK + TWICE + END)
     return made
+
+
+def shown(made: Clinic, path: str, status: int = 200) -> str:
+    """The page at the address, once it is found what it rests on."""
+    for _ in range(40):
+        answer = made.client.get(path)
+        if answer.status_code != 202:
+            break
+        assert 'http-equiv="refresh"' in answer.text
+    assert answer.status_code == status, (path, answer.status_code, answer.text[:600])
+    return answer.text
+
+
+def sheet(made: Clinic, path: str) -> list[dict[str, str]]:
+    """The rows of the file at the address."""
+    return list(csv.DictReader(io.StringIO(shown(made, path).removeprefix("\ufeff"))))

@@ -8,7 +8,19 @@ from adapters.model.event import Event
 from adapters.model.reconciliation import Side
 from adapters.model.site import Mode
 from adapters.pipeline import House
-from tests.model.clinic import ended, exams, fraction, house, prices, report, sessions, workdays
+from tests.model.clinic import (
+    NURSE,
+    PHYSICIAN,
+    ended,
+    exam,
+    exams,
+    fraction,
+    house,
+    prices,
+    report,
+    sessions,
+    workdays,
+)
 from tests.reconciling.looking import coded, comparing, fired, looked, told
 
 MONDAY = "2026-03-02"
@@ -141,6 +153,41 @@ def test_a_unit_without_an_examination_in_its_span_is_found() -> None:
     assert fired([*given, seen[0]], house("freestanding"), LATER, "management-without-exam") == []
 
 
+def test_a_unit_is_missed_when_the_time_for_its_charge_is_over() -> None:
+    at = comparing("management")
+    given = sessions(MONDAY, 5)
+    assert fired([*given, *exams(given)], at, "2026-03-06", "management-units") == []
+    assert len(fired([*given, *exams(given)], at, "2026-03-07", "management-units")) == 1
+
+
+def test_the_unit_of_a_tail_may_be_charged_before_the_course_has_ended() -> None:
+    lines = [coded("77427", "2026-03-06"), coded("77427", "2026-03-11")]
+    assert fired([*sessions(MONDAY, 8), *lines], comparing("management"), LATER, "management-units") == []
+
+
+def test_two_units_on_one_line_are_two() -> None:
+    at = comparing("management")
+    found = fired([*course(5), coded("77427", "2026-03-06", units="2")], at, LATER, "management-units")
+    assert [one.amount for one in found] == [-price("77427")]
+    assert fired([*course(10), coded("77427", "2026-03-13", units="2")], at, LATER, "management-units") == []
+
+
+def test_each_unit_of_a_line_needs_its_own_examination() -> None:
+    given = sessions(MONDAY, 10)
+    both = coded("77427", "2026-03-13", units="2")
+    found = fired([*given, exams(given)[0], both], comparing("management"), LATER, "management-without-exam")
+    assert [(one.amount, one.detail[:6]) for one in found] == [(-price("77427"), "unit 2")]
+
+
+def test_an_examination_by_a_nurse_is_none_by_a_physician() -> None:
+    given = sessions(MONDAY, 5)
+    line = coded("77427", "2026-03-06")
+    for by, found in ((NURSE, 1), (PHYSICIAN, 0)):
+        seen = exam("2026-03-04T11:00", by)
+        at = comparing("management")
+        assert len(fired([*given, seen, line], at, LATER, "management-without-exam")) == found
+
+
 def test_units_of_physics_are_those_that_the_sessions_earn() -> None:
     lines = [coded("77336", "2026-03-06"), coded("77336", "2026-03-13")]
     at = comparing("physics")
@@ -188,6 +235,22 @@ def test_a_simulation_near_an_imrt_plan_is_part_of_it_by_the_payers_window() -> 
     assert fired([plan, coded("77290", "2026-02-10")], comparing(*PLANNING), LATER, "simulation-in-plan") == []
 
 
+def test_a_payer_may_let_a_simulation_stand_by_a_modifier() -> None:
+    options = {"imrt_window.days_before": "30", "imrt_window.days_after": "30"}
+    at = comparing(*PLANNING, kind="commercial", options=options)
+    plan = coded("77301", "2026-02-20")
+    assert len(fired([plan, coded("77290", "2026-02-10")], at, LATER, "simulation-in-plan")) == 1
+    apart = coded("77290", "2026-02-10", modifier="59")
+    assert fired([plan, apart], at, LATER, "simulation-in-plan") == []
+
+
+def test_a_simulation_that_verifies_the_plan_is_part_of_it_on_any_day() -> None:
+    at = comparing(*PLANNING, options={"imrt_window.verification": "bundled"})
+    made = report("simulation", "2026-04-01T09:00", complexity="simple", reason="verification")
+    found = fired([coded("77301", "2026-02-20"), made, coded("77280", "2026-04-01")], at, LATER, "simulation-in-plan")
+    assert [one.amount for one in found if one.side is Side.THEIRS] == [-price("77280")]
+
+
 # ---------------------------------------------------------------- 9: the level
 
 
@@ -202,6 +265,16 @@ def test_the_level_is_the_one_that_the_record_supports() -> None:
     assert [one.amount for one in found] == [price("77407") - price("77412")]
     assert fired([plain, coded("77407", MONDAY)], at, LATER, "level-mismatch") == []
     assert fired([two, coded("77412", MONDAY)], at, LATER, "level-mismatch") == []
+
+
+def test_each_session_of_a_line_is_told_at_its_own_unit() -> None:
+    at = comparing("delivery")
+    between = price("77412") - price("77407")
+    both = coded("77407", MONDAY, units="2")
+    for isocenters, amounts in (((2, 1), [between]), ((2, 2), [between, between])):
+        hours = zip(("08", "15"), isocenters, strict=True)
+        given = [fraction(f"{MONDAY}T{hour}:00", n, isocenters=i) for n, (hour, i) in enumerate(hours, 1)]
+        assert [one.amount for one in fired([*given, both], at, LATER, "level-mismatch")] == amounts
 
 
 def test_motion_management_counts_only_where_it_is_documented() -> None:
@@ -234,6 +307,19 @@ def test_a_stereotactic_course_has_few_sessions() -> None:
     found = fired([*stereotactic(5), *given], at, LATER, "management-conflict")
     assert [(one.day.isoformat(), one.amount) for one in found] == [("2026-03-09", -price("77373"))]
     assert fired([*stereotactic(5), *given[:5]], at, LATER, "management-conflict") == []
+
+
+def test_a_boost_beside_a_course_may_be_stereotactic() -> None:
+    at = comparing("management", "delivery")
+    both = [coded("77435", "2026-03-20"), coded("77427", "2026-03-06")]
+    boost = [fraction(f"2026-03-{day}T09:00", n, regime="sbrt", planned_fractions=2) for n, day in ((6, 16), (7, 17))]
+    assert fired([*sessions(MONDAY, 5), *boost, *both], at, LATER, "management-conflict") == []
+
+
+def test_of_a_line_of_many_sessions_those_beyond_are_told() -> None:
+    line = coded("77373", "2026-03-09", units="7")
+    found = fired([*stereotactic(5), line], comparing("delivery"), LATER, "management-conflict")
+    assert [one.amount for one in found] == [-2 * price("77373")]
 
 
 # ---------------------------------------------------------------- what we charge ourselves

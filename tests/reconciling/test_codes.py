@@ -84,6 +84,31 @@ def test_more_units_than_were_authorized_are_found() -> None:
     assert fired([*given, other, insured("second", order=2)], at, LATER, "over-authorized") == []
 
 
+def test_of_a_line_those_units_are_told_that_are_beyond() -> None:
+    line = coded("77407", MONDAY, units="4")
+    found = fired([line, authorization(3, code="77407")], comparing("delivery"), LATER, "over-authorized")
+    assert [one.amount for one in found] == [price("77407")]
+
+
+def test_an_authorization_counts_on_its_days_and_one_without_a_number_of_units_never() -> None:
+    at = comparing("delivery")
+    given = [coded("77407", str(event.day)) for event in sessions(MONDAY, 4)]
+    until = authorization(1, code="77407", to="2026-03-02")
+    assert fired([*given, until], at, LATER, "over-authorized") == [], "the others are of no authorization"
+    assert len(fired([*given, authorization(1, code="77407", to="2026-03-03")], at, LATER, "over-authorized")) == 1
+    endless = report(
+        "authorization", "2026-02-01", course="", line="2", authorization="A-2", payer="first", code="77407"
+    )
+    assert fired([*given, authorization(1, code="77407"), endless], at, LATER, "over-authorized") == []
+
+
+def test_the_days_after_a_course_are_counted_to_the_last() -> None:
+    at = comparing("visit", "delivery")
+    given = coded("77407", MONDAY)
+    for day, found in (("2026-05-31", 1), ("2026-06-01", 0)):
+        assert len(fired([given, coded("99213", day)], at, "2026-07-01", "visit-unmarked")) == found
+
+
 def test_an_added_service_needs_the_one_that_it_is_added_to() -> None:
     at = comparing("administration", "drug", mode=comparing("drug").site.families[0].mode)
     lines = [coded("96365", MONDAY, course=""), coded("96361", MONDAY, course="")]

@@ -81,6 +81,14 @@ def test_what_was_discarded_is_said_by_a_line_of_its_own() -> None:
     assert fired([given, line, discarded], medicare, LATER, "wastage-unmarked") == []
 
 
+def test_what_was_discarded_is_no_unit_of_the_dose() -> None:
+    medicare = comparing("drug", "administration", kind="medicare", options=OPTIONS)
+    line, discarded = charge("J9267", units="300"), charge("J9267", units="100", modifier="JW", place="FT1[2]")
+    assert fired([paclitaxel(**VIALS), line, discarded], medicare, LATER, "drug-units") == []
+    more = {**VIALS, "vial": ("1|400|mg|multi-dose|99701-301-12|50|mL",)}
+    assert fired([paclitaxel(**more), line], medicare, LATER, "wastage-unmarked") == [], "of what is used again"
+
+
 def test_that_nothing_was_discarded_is_said_by_a_modifier() -> None:
     medicare = comparing("drug", "administration", kind="medicare", options=OPTIONS)
     given = paclitaxel(vial=("3|100|mg|single-dose|99701-301-12|50|mL",), waste=0, waste__unit="mg")

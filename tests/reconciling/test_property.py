@@ -10,7 +10,8 @@ import pytest
 
 from adapters.model.claim import ClaimEvent, ClaimState
 from adapters.model.event import Event, Status
-from adapters.model.reconciliation import STAGES, Mark, RowMoney, Standing, summed
+from adapters.model.ledger import Money
+from adapters.model.reconciliation import STAGES, Mark, RowMoney, Standing
 from adapters.model.record import PersonRecord, SubmissionNews
 from adapters.model.site import Family, Mode
 from adapters.pipeline import House, step
@@ -113,7 +114,7 @@ def check_once(record: PersonRecord, share: Share) -> None:
 
 
 def check_sums(record: PersonRecord, share: Share) -> None:
-    money = summed([*(row.money for row in share.rows), share.elsewhere])
+    money = sum((row.money for row in share.rows), RowMoney())
     books: Counter[str] = Counter()
     for entry in record.entries:
         for line in entry.lines:
@@ -130,7 +131,7 @@ def check_sums(record: PersonRecord, share: Share) -> None:
     )
     due = (c.charge.amount for c in record.charges if c.status.value in ("due", "claimed"))
     assert money.unbilled == sum(due)
-    assert share.elsewhere == RowMoney()
+    assert share.elsewhere == Money()
 
 
 def check_agrees(share: Share) -> None:

@@ -10,8 +10,9 @@ import pytest
 from adapters.model.charge import Hold, Release
 from adapters.model.claim import ClaimEvent, ClaimState
 from adapters.model.event import Event, Status
+from adapters.model.ledger import Money
 from adapters.model.live import Live
-from adapters.model.reconciliation import Mark, RowMoney, Stage, Standing, summed
+from adapters.model.reconciliation import Mark, RowMoney, Stage, Standing
 from adapters.model.record import PersonRecord, SubmissionNews
 from adapters.model.site import Mode
 from adapters.pipeline import House, step
@@ -300,8 +301,8 @@ def test_every_report_charge_and_cent_is_in_one_row(setting: str) -> None:
     assert delivered(record) <= set(ids)
     charges = [id for row in share.rows for id in row.charges]
     assert sorted(charges) == sorted(c.id for c in record.charges if c.status.value != "void")
-    money = summed(row.money for row in share.rows)
-    assert share.elsewhere == RowMoney()
+    money = sum((row.money for row in share.rows), RowMoney())
+    assert share.elsewhere == Money()
     totals: dict[str, int] = {}
     for entry in record.entries:
         for line in entry.lines:
@@ -372,9 +373,9 @@ def test_money_taken_back_of_a_service_that_was_withdrawn_keeps_its_row() -> Non
     gone = fraction(f"{MONDAY}T09:00", 1, line="one", said="2026-03-10T08:00", status=Status.WITHDRAWN)
     record = fed([gone], clinic, moment("2026-03-10"), paid)
     share = shared(record, clinic, "2026-03-11")
-    money = summed(row.money for row in share.rows)
+    money = sum((row.money for row in share.rows), RowMoney())
     assert money.billed == -sum(x.amount for e in record.entries for x in e.lines if x.account.value == "charges")
-    assert share.elsewhere == RowMoney()
+    assert share.elsewhere == Money()
     billed = [(marks(row), named(row), row.at_stake) for row in share.rows if row.money.billed]
     assert billed == [(".!....", ["billed-not-delivered"], money.billed)]
     voided = paid_in_full(record, clinic, moment("2026-03-12"))

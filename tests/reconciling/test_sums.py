@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 
 from adapters.model.reconciliation import By, Stage
 from adapters.reconciling import gathered, grouped
 from adapters.reconciling.rows import Lagging, Share
 from adapters.reconciling.sums import lags
-from tests.model.clinic import exams, fraction, house, sessions
-from tests.reconciling.looking import looked
+from tests.model.clinic import background, exams, fed, fraction, house, moment, sessions
+from tests.reconciling.looking import looked, shared
 
 MONDAY = "2026-03-02"
 
@@ -20,8 +20,8 @@ def days(charged: int, claimed: int | None, clinic: str = "A") -> Lagging:
         f"r{charged}",
         clinic,
         first,
-        date(2026, 3, 1 + charged),
-        None if claimed is None else date(2026, 3, 1 + claimed),
+        first + timedelta(days=charged),
+        None if claimed is None else first + timedelta(days=claimed),
         None,
     )
 
@@ -34,6 +34,25 @@ def test_the_lag_is_told_by_clinic_with_its_worst_row() -> None:
         ("B", "service-charge", 1, 2.0, 2, "r2"),
         ("B", "charge-claim", 1, 0.0, 0, "r2"),
     ]
+
+
+def test_what_was_charged_before_it_was_done_shortens_the_lag() -> None:
+    """A day of service that a later report moved: the lag is told as it is, and left out nowhere."""
+    (one,) = lags([days(-1, None)])
+    assert (one.count, one.median, one.worst) == (1, -1.0, -1)
+
+
+def test_groups_tell_what_is_new_apart_from_what_is_open() -> None:
+    share = looked(sessions(MONDAY, 5), house("freestanding"), "2026-03-06")
+    for looked_on, new in ((share, 1), (shared_on("2026-03-09"), 0)):
+        (group,) = grouped(looked_on.rows, By.CLINIC)
+        assert (group.open, group.new) == (1, new)
+        assert group.at_stake == sum(row.at_stake for row in looked_on.rows) > 0
+
+
+def shared_on(day: str) -> Share:
+    at = house("freestanding")
+    return shared(fed([*background(), *sessions(MONDAY, 5)], at, moment("2026-03-06")), at, day)
 
 
 def test_groups_add_up_to_the_whole() -> None:
