@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from adapters.errors import BadSetup
+from adapters.model.draft import Draft
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.live import live_problems
 from adapters.model.site import Site
@@ -35,6 +36,7 @@ from adapters.pipeline.force import (
 from adapters.ports import Clock, Receipt
 from adapters.rules import Ruleset
 from adapters.settings import Settings, rules_of, site_of
+from adapters.settings.drafted import drafted, mapping_text
 from adapters.settings.going_live import services_of
 from adapters.store import KeyRing, SqlStore, open_store
 from adapters.store.editions.kept import Editions, open_editions
@@ -105,6 +107,14 @@ class Wired(AbstractContextManager["Wired"]):
     def house_of(self, force: InForce) -> House:
         """The house under this; raises `BadSetup` where an edition in force is not there."""
         return House.of(self.rules, self.site, self.editions.tables(force.editions))
+
+    def drafted(self, draft: Draft) -> tuple[Ruleset, Site]:
+        """The rules and the site of a draft over what is in force; raises `BadSetup` with all problems."""
+        return drafted(draft, self.settings, self.rules, self.site)
+
+    def mapping_text(self, file: str) -> tuple[str, str] | None:
+        """Name and text of a file of the mappings in force, as rules name it; None for what is none."""
+        return mapping_text(file, self.settings.mappings)
 
     def all_stepped(self, force: InForce) -> None:
         """Every lane on file has been stepped under this: the journal says so, unless it says something newer by now."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -25,13 +24,12 @@ from adapters.model.charge import Charge
 from adapters.model.people import Identifier
 from adapters.model.record import Tick
 from adapters.pipeline import House
-from adapters.pipeline.rehearse import Change, Rehearsal, rehearse
+from adapters.pipeline.rehearse import Change, Outcome, Rehearsal, outcome_of, rehearse
 from adapters.settings import Settings, rules_of, site_of
 from adapters.wiring import SystemClock, WalkedClock, Wired, wire
 
 _SHARE: Final = 25
 """Lanes that a worker takes at a time: few enough that the progress moves, enough that handing them over is cheap."""
-_SENT: Final = frozenset({"sent", "settled"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +53,8 @@ class _Stage:
         told: list[_Told] = []
         for lane in lanes:
             record = self.wired.store.load(lane)
+            if record.root:
+                continue  # derived with the person whom it is put together with
             told.append(_Told(_known_as(record.identifiers, lane), rehearse(record, self.wired.house, self.then, tick)))
         return told
 
@@ -83,18 +83,18 @@ def rehearse_command(
         raise typer.BadParameter("say what to rehearse: --mappings, --new-site")
     said = given.settings()
     told = list(_rehearsed(said, _then(said, mappings, new_site), given.now, workers))
-    changes = [(lane, change) for lane in told for change in lane.rehearsal.changes]
+    outcome = outcome_of(lane.rehearsal for lane in told)
     if as_json:
-        show.json_lines(_row(lane, change) for lane, change in changes)
+        show.json_lines(_row(lane, change) for lane in told for change in lane.rehearsal.changes)
     else:
-        _print(told, changes)
-    drift = sum(lane.rehearsal.drift for lane in told)
-    if drift:
+        _print(outcome)
+    if outcome.drift:
         typer.echo(
-            f"beside these, {drift} lines on file are not as what is in force derives them today: run `oncoclaims run-due`",
+            f"beside these, {outcome.drift} lines on file are not as what is in force derives them today: "
+            "run `oncoclaims run-due`",
             err=True,
         )
-    if changes:
+    if outcome.lines:
         raise typer.Exit(1)
 
 
@@ -115,8 +115,9 @@ def _rehearsed(said: Settings, then: Settings, now: str | None, workers: int) ->
         shares = [lanes[n : n + _SHARE] for n in range(0, len(lanes), _SHARE)]
         with _bar() as bar:
             task = bar.add_task("rehearsing", total=len(lanes))
-            for played in _played(stage, shares, workers, (said, then, stage.at.isoformat())):
-                bar.advance(task, len(played))
+            start = (said, then, stage.at.isoformat())
+            for share, played in zip(shares, _played(stage, shares, workers, start), strict=True):
+                bar.advance(task, len(share))
                 yield from played
     finally:
         stage.wired.close()
@@ -196,41 +197,16 @@ def _row(lane: _Told, change: Change) -> dict[str, object]:
     }
 
 
-def _print(told: Sequence[_Told], changes: Sequence[tuple[_Told, Change]]) -> None:
-    groups: dict[tuple[str, str, str, str], list[Change]] = defaultdict(list)
-    for _, change in changes:
-        groups[change.turn.value, _name(change.before), _name(change.after), change.hold].append(change)
+def _print(outcome: Outcome) -> None:
     columns = ("what", "now", "then", "hold", "lines", "units", "effect $", "of that sent", "decided by")
-    rows = [
-        (
-            turn,
-            before,
-            after,
-            hold,
-            len(same),
-            sum(line.units for c in same if (line := c.after or c.before)),
-            money.text(sum(c.effect for c in same)),
-            sum(c.status in _SENT for c in same),
-            " ".join(sorted({c.rule.id for c in same})),
-        )
-        for (turn, before, after, hold), same in sorted(
-            groups.items(), key=lambda group: (-abs(sum(c.effect for c in group[1])), group[0])
-        )
-    ]
+    rows = [(*g.key, g.lines, g.units, money.text(g.effect), g.sent, " ".join(g.rules)) for g in outcome.groups]
     if rows:
         show.table("What would change", columns, rows, right=("lines", "units", "effect $", "of that sent"))
-    before = sum(lane.rehearsal.before for lane in told)
-    after = sum(lane.rehearsal.after for lane in told)
-    lanes = sum(bool(lane.rehearsal.changes) for lane in told)
-    corrections = sum(lane.rehearsal.corrections for lane in told)
-    typer.echo(f"{lanes} of {len(told)} persons, {len(changes)} lines")
-    typer.echo(f"due now ${money.text(before)}, then ${money.text(after)}: {_signed(after - before)}")
-    if corrections:
-        typer.echo(f"{corrections} claims that are out would be corrected or voided")
-
-
-def _name(charge: Charge | None) -> str:
-    return "" if charge is None else "-".join((charge.code, *charge.modifiers))
+    typer.echo(f"{outcome.changed} of {outcome.persons} persons, {outcome.lines} lines")
+    due = f"due now ${money.text(outcome.before)}, then ${money.text(outcome.after)}"
+    typer.echo(f"{due}: {_signed(outcome.effect)}")
+    if outcome.corrections:
+        typer.echo(f"{outcome.corrections} claims that are out would be corrected or voided")
 
 
 def _signed(amount: int) -> str:

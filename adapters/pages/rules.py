@@ -1,6 +1,6 @@
 """The rules in force on a day: each dated rule with its clause, what is due for review, and the tables that are loaded.
 
-GET /rules, /rules.csv. What other rules would change is `oncoclaims rehearse`.
+GET /rules, /rules.csv. What other rules would change is rehearsed (`rehearse_pages`).
 """
 
 from __future__ import annotations

@@ -2,15 +2,17 @@
 
 Both sides are derived from the same events at the same tick, so that a difference is the rules' doing: not the time's that
 has passed since the lane was stepped last, nor that of a message still waiting. How far the record on file differs from
-what the rules in force give today is told apart, as drift.
+what the rules in force give today is told apart, as drift. What comes of all lanes is one `Outcome`, which the command
+prints and the page shows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from typing import Final
 
 from adapters.model.charge import Charge, Hold, Slot
 from adapters.model.claim import ClaimState
@@ -18,6 +20,8 @@ from adapters.model.money import Cents
 from adapters.model.record import ChargeOnFile, ChargeStatus, PersonRecord, Tick
 from adapters.model.why import RuleRef
 from adapters.pipeline.step import House, rederived
+
+_SENT: Final = frozenset({ChargeStatus.SENT.value, ChargeStatus.SETTLED.value})
 
 
 class Turn(StrEnum):
@@ -56,6 +60,16 @@ class Change:
     """Where that charge stands: what is `sent` or `settled` would be corrected at the payer."""
     claim: str = ""
 
+    @property
+    def sent(self) -> bool:
+        """Whether the line has gone to a payer: then the change is a correction there."""
+        return self.status in _SENT
+
+    @property
+    def group(self) -> tuple[str, str, str, str]:
+        """What it has in common with changes that are alike: turn, line now, line then, hold."""
+        return (self.turn.value, name_of(self.before), name_of(self.after), self.hold)
+
 
 @dataclass(frozen=True, slots=True)
 class Rehearsal:
@@ -70,6 +84,106 @@ class Rehearsal:
     """Corrected claims and voids that the change would draw up."""
     drift: int
     """Lines on file that what is in force derives otherwise today."""
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Changes that are alike, of all persons."""
+
+    turn: str
+    before: str
+    """Code and modifiers of the line now, empty where there is none."""
+    after: str
+    hold: str
+    lines: int
+    units: int
+    effect: Cents
+    sent: int
+    """Lines of these that have gone to a payer."""
+    rules: tuple[str, ...]
+    """Ids of the rules that decide."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What the changes have in common (`Change.group`)."""
+        return (self.turn, self.before, self.after, self.hold)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What would change in all lanes together."""
+
+    persons: int
+    changed: int
+    """Persons of these of whom at least one line would change."""
+    lines: int
+    before: Cents
+    after: Cents
+    sent: int
+    """Lines that would change and have gone to a payer."""
+    sent_effect: Cents
+    corrections: int
+    drift: int
+    groups: tuple[Group, ...]
+    """The greatest effect first, whichever way it goes."""
+
+    @property
+    def effect(self) -> Cents:
+        """What is due then less what is due now."""
+        return self.after - self.before
+
+
+@dataclass(slots=True)
+class _Sum:
+    lines: int = 0
+    units: int = 0
+    effect: Cents = 0
+    sent: int = 0
+    rules: set[str] = field(default_factory=set)
+
+    def add(self, change: Change) -> None:
+        line = change.after or change.before
+        self.lines += 1
+        self.units += line.units if line else 0
+        self.effect += change.effect
+        self.sent += change.sent
+        self.rules.add(change.rule.id)
+
+
+def outcome_of(rehearsals: Iterable[Rehearsal]) -> Outcome:
+    """All lanes together; each is looked at once, so that they may come one by one out of a large store."""
+    groups: dict[tuple[str, str, str, str], _Sum] = {}
+    persons = changed = before = after = sent_effect = corrections = drift = 0
+    for one in rehearsals:
+        persons += 1
+        changed += bool(one.changes)
+        before += one.before
+        after += one.after
+        corrections += one.corrections
+        drift += one.drift
+        sent_effect += sum(change.effect for change in one.changes if change.sent)
+        for change in one.changes:
+            groups.setdefault(change.group, _Sum()).add(change)
+    ordered = sorted(groups.items(), key=lambda group: (-abs(group[1].effect), group[0]))
+    return Outcome(
+        persons=persons,
+        changed=changed,
+        lines=sum(of.lines for of in groups.values()),
+        before=before,
+        after=after,
+        sent=sum(of.sent for of in groups.values()),
+        sent_effect=sent_effect,
+        corrections=corrections,
+        drift=drift,
+        groups=tuple(
+            Group(*key, of.lines, of.units, of.effect, of.sent, tuple(sorted(of.rules))) for key, of in ordered
+        ),
+    )
+
+
+def name_of(charge: Charge | None) -> str:
+    """Code and modifiers of a line, as `77300-26`; empty where there is none."""
+    return "" if charge is None else "-".join((charge.code, *charge.modifiers))
 
 
 def rehearse(record: PersonRecord, now: House, then: House, tick: Tick) -> Rehearsal:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from adapters.ehr.form import EhrPart
+from adapters.ehr.form import DeskPart, EhrPart
 from adapters.files.listeners import DoorPart, ListenerPart
 from adapters.files.web import ClientPart, WebPart
 from adapters.model.charge import Component
@@ -21,7 +21,7 @@ from adapters.settings.endpoint_form import EndpointPart
 def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as unknown:
+    except (ZoneInfoNotFoundError, ValueError, OSError) as unknown:  # OSError: a folder of zones, as `America`
         raise ValueError("not a time zone of the tz database") from unknown
     return name
 
@@ -158,6 +158,7 @@ class SitePart(StrictPart):
     web: WebPart | None = None
     clients: tuple[ClientPart, ...] = ()
     ehrs: tuple[EhrPart, ...] = ()
+    desks: tuple[DeskPart, ...] = ()
     families: tuple[FamilyPart, ...] = ()
     live: tuple[LivePart, ...] = ()
     prices: tuple[PricePart, ...] = ()

@@ -22,14 +22,19 @@ def _walk(folder: Traversable, prefix: str = "") -> Iterable[tuple[str, bytes]]:
 
 def rules_of(overlays: Sequence[Path] = ()) -> Ruleset:
     """The mappings of this package under the overlays, loaded whole; raises `BadSetup` with every problem."""
-    base = dict(_walk(resources.files("mappings")))
-    missing = tuple(f"{overlay}: no such folder of mappings" for overlay in overlays if not overlay.is_dir())
-    if missing:
-        raise BadSetup(missing)
-    loaded = load(base, [dict(_walk(overlay)) for overlay in overlays])
+    base, *layers = layers_of(overlays)
+    loaded = load(base, layers)
     if isinstance(loaded, Ruleset):
         return loaded
     raise BadSetup(tuple(told(problem, overlays) for problem in loaded))
+
+
+def layers_of(overlays: Sequence[Path] = ()) -> list[dict[str, bytes]]:
+    """The files of the mappings of this package, and those of each overlay; raises `BadSetup` where one is no folder."""
+    missing = tuple(f"{overlay}: no such folder of mappings" for overlay in overlays if not overlay.is_dir())
+    if missing:
+        raise BadSetup(missing)
+    return [dict(_walk(resources.files("mappings"))), *(dict(_walk(overlay)) for overlay in overlays)]
 
 
 def told(problem: Problem, overlays: Sequence[Path] = ()) -> str:

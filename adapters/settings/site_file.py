@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adapters.ehr.form import ehr_part_problems
+from adapters.ehr.form import desk_part_problems, ehr_part_problems
 from adapters.errors import BadSetup
 from adapters.model.codes import is_npi, is_procedure_code
 from adapters.model.listening import listening_problems
@@ -38,15 +38,11 @@ from adapters.settings.going_live import live_of, problems_of_live
 def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: str = "fees") -> Site:
     """The site of a site file's text, with the rows of its fee table; raises `BadSetup` with all problems."""
     problems: list[str] = []
-    try:
-        raw = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as broken:
-        raise BadSetup((f"{name}: {broken}",)) from broken
     prices = tuple(_read_fees(fees, fees_name, problems)) if fees else ()
     try:
-        said = SitePart.model_validate(raw)
-    except ValidationError as wrong:
-        raise BadSetup((*problems, *(f"{name}: {said}" for said in _said(wrong)))) from wrong
+        said = form_of(text, name)
+    except BadSetup as wrong:
+        raise BadSetup((*problems, *wrong.problems)) from wrong
     problems.extend(_cross_checked(said, name, rules))
     entities = {entity.id for facility in said.facilities for entity in facility.entities}
     for where, named in (
@@ -57,8 +53,7 @@ def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: s
             problems.append(f"{where}: there is no entity {named!r}")
     if problems:
         raise BadSetup(tuple(problems))
-    digest = hashlib.sha256(f"{text}\0{fees}".encode()).hexdigest()
-    site = _built(said, prices, digest, Path(name).parent, rules)
+    site = _built(said, prices, digest_of(text, fees), Path(name).parent, rules)
     doors = (*listening_problems(site.listeners, site.feeds), *web_problems(site.web, site.clients, site.feeds))
     if doors:
         raise BadSetup(tuple(f"{name}: {one}" for one in doors))
@@ -66,6 +61,24 @@ def read_site(text: str, name: str, rules: Ruleset, fees: str = "", fees_name: s
     if unsafe:
         raise BadSetup(tuple(unsafe))
     return site
+
+
+def form_of(text: str, name: str) -> SitePart:
+    """A site file's text by itself, before it is held against the mappings; raises `BadSetup` with all problems."""
+    try:
+        return SitePart.model_validate(tomllib.loads(text, parse_float=Decimal))
+    except tomllib.TOMLDecodeError as broken:
+        raise BadSetup((f"{name}: {broken}",)) from broken
+    except ValidationError as wrong:
+        raise BadSetup(tuple(f"{name}: {said}" for said in _said(wrong))) from wrong
+
+
+def fee_problems(text: str, name: str) -> list[str]:
+    """What is wrong with the rows of a fee table."""
+    problems: list[str] = []
+    for _row in _read_fees(text, name, problems):
+        pass
+    return problems
 
 
 def _said(wrong: ValidationError) -> Iterable[str]:
@@ -112,7 +125,10 @@ def _cross_checked(said: SitePart, name: str, rules: Ruleset) -> Iterable[str]:
             yield f"{name}: feeds.{feed.name}: dialect {feed.dialect!r} is not for {feed.media}"
         if feed.payer and (feed.media != "fhir" or feed.payer not in {p.id for p in said.payers}):
             yield f"{name}: feeds.{feed.name}: payer {feed.payer!r} is none of the site's, or the feed is not fhir"
-    yield from (f"{name}: {one}" for one in ehr_part_problems(said.ehrs, {f.name: f.media for f in said.feeds}))
+    media = {f.name: f.media for f in said.feeds}
+    writing = {f.name: rules.dialect(f.dialect).question is not None for f in said.feeds if f.dialect in rules.dialects}
+    yield from (f"{name}: {one}" for one in ehr_part_problems(said.ehrs, media))
+    yield from (f"{name}: {one}" for one in desk_part_problems(said.desks, media, writing))
     yield from _billing_problems(said, name, rules)
     yield from (f"{name}: {one}" for one in problems_of_live(said, rules))
     for family in said.families:
@@ -192,6 +208,7 @@ def _built(said: SitePart, prices: Sequence[Price], digest: str, folder: Path, r
         web=said.web.listening(folder) if said.web else None,
         clients=tuple(one.client(folder) for one in said.clients),
         ehrs=tuple(one.ehr(folder) for one in said.ehrs),
+        desks=tuple(one.desk(folder) for one in said.desks),
         digest=digest,
     )
 
@@ -222,14 +239,29 @@ def _read_fees(text: str, name: str, problems: list[str]) -> Iterable[Price]:
 
 def site_of(path: Path, rules: Ruleset) -> Site:
     """The site of a site file on disk, with the fee table that it names beside it."""
-    text = _text(path, f"{path}: the site file")
-    fees_name = ""
-    try:
-        fees_name = str(tomllib.loads(text).get("fees", ""))
-    except tomllib.TOMLDecodeError:
-        fees_name = ""  # read_site tells what is wrong with the text
-    fees = _text(path.parent / fees_name, f"{path}: fees: {fees_name}") if fees_name else ""
+    text, fees_name, fees = texts_of(path)
     return read_site(text, str(path), rules, fees, fees_name)
+
+
+def texts_of(path: Path) -> tuple[str, str, str]:
+    """The text of a site file, the name of its fee table and the text of that; raises `BadSetup` where one is not there."""
+    text = _text(path, f"{path}: the site file")
+    fees_name = fees_named(text)
+    fees = _text(path.parent / fees_name, f"{path}: fees: {fees_name}") if fees_name else ""
+    return text, fees_name, fees
+
+
+def fees_named(text: str) -> str:
+    """The fee table that a site file's text names; empty for none, and for a text that is not TOML."""
+    try:
+        return str(tomllib.loads(text).get("fees", ""))
+    except tomllib.TOMLDecodeError:
+        return ""  # read_site tells what is wrong with the text
+
+
+def digest_of(text: str, fees: str) -> str:
+    """The digest of a site file and its fee table."""
+    return hashlib.sha256(f"{text}\0{fees}".encode()).hexdigest()
 
 
 def _text(path: Path, what: str) -> str:

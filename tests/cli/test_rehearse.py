@@ -44,6 +44,25 @@ def test_other_mappings(clinic: Any, say: Any) -> None:
     assert "120.50" in clinic("rehearse", "--mappings", "new", "--workers", "2", "--now", "2026-01-06").out
 
 
+def test_a_person_with_two_numbers_is_one(clinic: Any, say: Any) -> None:
+    """Of lanes put together only the person's own is derived; each was counted as a person."""
+    merge = b"".join(
+        f"{text}\r".encode()
+        for text in (
+            "MSH|^~\\&|PLIS|PLOVER|ONCO|PLOVER|20260106080000||ADT^A40|A40|P|2.5.1",
+            "EVN|A40|20260106080000",
+            "PID|1||PB-100^^^PLOVER^MR||Sandling^Merle||19520417|F",
+            "MRG|PB-200^^^PLOVER^MR",
+        )
+    )
+    clinic.file("all.hl7", say.dft("M1", on="20260105") + say.dft("M2", on="20260106", mrn="PB-200") + merge)
+    assert clinic("ingest", "all.hl7", "--now", "2026-01-06T10:00-05:00").code == 0
+    assert len({row["patient"] for row in clinic("charges", "--json").rows()}) == 1
+    clinic.file("dearer.toml", SITE.replace("120.50", "150.00"))
+    ran = clinic("rehearse", "--new-site", "dearer.toml", "--now", "2026-01-06T10:00-05:00")
+    assert "1 of 1 persons, 2 lines" in ran.out
+
+
 def test_wrong_use(clinic: Any) -> None:
     assert clinic("rehearse").code == 2
     wrong = clinic("rehearse", "--mappings", "nowhere")

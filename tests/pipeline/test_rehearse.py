@@ -10,7 +10,7 @@ import pytest
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.model.site import Price
 from adapters.pipeline import House, step
-from adapters.pipeline.rehearse import Turn, rehearse
+from adapters.pipeline.rehearse import Turn, outcome_of, rehearse
 from tests.model import clinic
 
 AT = clinic.moment("2026-02-20")
@@ -101,3 +101,42 @@ def test_what_is_out_is_named_as_such(status: ChargeStatus) -> None:
     record = treated(house)
     out = replace(record, charges=tuple(replace(c, status=status) for c in record.charges))
     assert rehearse(out, house, priced(house, "77427", "1000.00"), AT).changes == ()
+
+
+def test_all_lanes_together() -> None:
+    """Two persons of whom one changes: groups by what is alike, money summed, what has gone out told apart."""
+    house = clinic.house("freestanding")
+    record = treated(house)
+    dearer = priced(house, "77427", "1000.00")
+    # Priced again only where the line is another: a line that left keeps its price, its void and new line are no matter.
+    out = replace(record, charges=tuple(replace(c, status=ChargeStatus.SENT) for c in record.charges))
+    without = House.of(
+        house.rules, replace(house.site, prices=tuple(p for p in house.site.prices if p.code != "77427"))
+    )
+    changing, same = rehearse(record, house, dearer, AT), rehearse(out, house, dearer, AT)
+    found = outcome_of(iter((changing, same)))
+    assert (found.persons, found.changed, found.lines) == (2, 1, 2)
+    assert (found.before, found.after) == (changing.before + same.before, changing.after + same.after)
+    assert found.effect == sum(change.effect for change in changing.changes)
+    assert (found.sent, found.sent_effect) == (0, 0)
+    (group,) = found.groups
+    assert group.key == ("changed", "77427", "77427", "")
+    assert (group.lines, group.units, group.effect, group.sent) == (2, 2, found.effect, 0)
+    assert group.rules == tuple(sorted({change.rule.id for change in changing.changes}))
+    gone = rehearse(record, house, without, AT)
+    both = outcome_of((changing, gone))
+    assert [g.turn for g in both.groups] == (
+        ["held", "changed"] if abs(gone.after - gone.before) > changing.after - changing.before else ["changed", "held"]
+    )
+    assert both.lines == sum(g.lines for g in both.groups) == 4
+
+
+def test_what_is_sent_is_summed_apart() -> None:
+    house = clinic.house("freestanding")
+    record = treated(house)
+    found = rehearse(record, house, priced(house, "77427", "1000.00"), AT)
+    sent = replace(found, changes=tuple(replace(change, status="sent") for change in found.changes[:1]))
+    outcome = outcome_of((sent, replace(found, changes=found.changes[1:], corrections=2, drift=3)))
+    assert (outcome.sent, outcome.sent_effect) == (1, found.changes[0].effect)
+    assert (outcome.corrections, outcome.drift, outcome.lines) == (2, 3, 2)
+    assert outcome.groups[0].sent == 1
