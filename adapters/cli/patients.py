@@ -19,15 +19,13 @@ from adapters.letters import history, page
 from adapters.letters import packet as gathered
 from adapters.letters import statement as stated
 from adapters.model import money
-from adapters.model.claim import ClaimState
-from adapters.model.decision import Decision, Verb, saying
+from adapters.model.decision import Decision
 from adapters.model.people import PersonHint
 from adapters.model.record import PersonRecord
+from adapters.pipeline.cancelling import REASONS, cancelling
 from adapters.pipeline.patients import account_now
 from adapters.wiring import Wired
 
-REASONS = ("duplicate", "person", "provider", "other")
-"""Why a claim is cancelled: sent twice, for the wrong person, by the wrong provider, or another reason."""
 CONTACT = "statement.contact"
 
 Claim = Annotated[str, typer.Argument(help="Id of the claim (`claims`).")]
@@ -170,12 +168,9 @@ def void(
         raise typer.BadParameter(f"one of {', '.join(REASONS)}")
     with given.open(writes=True) as wired:
         record = _found(wired, claim)
-        on_file = record.claim(claim)
-        if on_file is None or on_file.state is not ClaimState.COMPLETE or on_file.claim.frequency == "8":
-            raise refuse((f"{claim}: only a claim that the payer has decided can be cancelled",))
-        if not on_file.payer_claim_number:
-            raise refuse((f"{claim}: the payer has given it no number to cancel it by",))
-        one = saying(Verb.VOID, mark=claim, reason=reason)
+        one = cancelling(record, claim, reason)
+        if isinstance(one, str):
+            raise refuse((f"{claim}: {one}",))
         person = PersonHint(lane=record.person)
         made = Decision(by, why, wired.clock.now(), (one,), person, supervising(wired, by))
         entry = decide(wired, made)

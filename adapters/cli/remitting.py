@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,28 +11,16 @@ import typer
 from adapters.cli.deciding import By, Reason, decide, supervising
 from adapters.cli.options import Given, Json, refuse, taking, upon_store
 from adapters.cli.running import files_of, lanes_of
-from adapters.fhir.response import read_answer
 from adapters.files import show
 from adapters.model import money
-from adapters.model.claim import ClaimOnFile
-from adapters.model.decision import Decision, Verb, saying
+from adapters.model.decision import Decision
 from adapters.model.journal import JournalEntry, JournalKind
 from adapters.model.people import PersonHint
-from adapters.model.remittance import Remittance
 from adapters.model.work import WorkItem
-from adapters.pipeline.exchange import decode_exchange
-from adapters.pipeline.misfits import about_answer, told_of
-from adapters.pipeline.remitting import (
-    ACTOR,
-    LETTER,
-    MEDIA,
-    Letter,
-    letter_of,
-    letter_receipt,
-    remittance_receipt,
-    resource_of,
-)
-from adapters.posting import UNBALANCED, UNMATCHED, mismatches
+from adapters.pipeline.matching import closing_of, matched
+from adapters.pipeline.misfits import about_answer
+from adapters.pipeline.remitting import letter_receipt, remittance_receipt
+from adapters.posting import UNBALANCED, UNMATCHED
 from adapters.wiring import Wired
 
 
@@ -99,25 +86,22 @@ def match(
 ) -> None:
     """Say whose an answer is that names nobody we know, and post it. Its sums must be right all the same."""
     entry, item = _answer_of(wired, response)
-    lane = wired.store.person_of_claim(claim)
-    on_file = wired.store.load(lane).claim(claim) if lane else None
-    if on_file is None:
-        raise refuse((f"{claim}: no claim on file has this id",))
-    letter = Letter(claim, resource=_resource(entry), matched_by=by, parked=entry.id, payer=_payer(entry))
-    answer = _posts(letter, on_file, entry.id)
-    words = (("entry", entry.id), ("claim", claim), ("item", item.id if item else ""))
+    found = matched(wired.store, entry, item, claim, by)
+    if isinstance(found, tuple):
+        raise refuse(found)
     supervisor = supervising(wired, by)
-    says = (saying(Verb.MATCH, words),)
-    made = decide(wired, Decision(by, why, wired.clock.now(), says, PersonHint(lane=lane), supervisor))
-    wired.store.receive(letter_receipt(letter, entry, wired.clock.now(), f"person:{by}"))
+    made = decide(wired, Decision(by, why, wired.clock.now(), found.says, PersonHint(lane=found.lane), supervisor))
+    wired.store.receive(letter_receipt(found.letter, entry, wired.clock.now(), f"person:{by}"))
     lanes_of(wired).work()
     wired.store.settle_parked(entry.id, by, why)
-    if item is not None and item.person and item.person != lane:
-        closed = (saying(Verb.CLOSE, (("item", item.id),)),)
-        decide(wired, Decision(by, why, wired.clock.now(), closed, PersonHint(lane=item.person), supervisor))
+    if closed := closing_of(found, item):
+        decide(
+            wired,
+            Decision(by, why, wired.clock.now(), closed, PersonHint(lane=item.person if item else ""), supervisor),
+        )
     after = wired.store.load(wired.store.person_of_claim(claim)).claim(claim)
     state = after.printed_state if after else "gone"
-    paid = money.text(answer.paid or 0)
+    paid = money.text(found.paid)
     typer.echo(f"decision {made}: the answer is matched, ${paid} paid; the claim is {state}")
 
 
@@ -130,34 +114,3 @@ def _answer_of(wired: Wired, id: str) -> tuple[JournalEntry, WorkItem | None]:
         raise refuse((f"{id}: no answer of a payer on file has this id",))
     item = item or next((one for one in items if about_answer(one) == entry.id), None)
     return entry, item
-
-
-def _resource(entry: JournalEntry) -> str:
-    """The one ClaimResponse of an entry; refuses where there is none, or more than one."""
-    if entry.media in (MEDIA, LETTER):
-        found = resource_of(entry.body, entry.media)
-    else:
-        found = resource_of(decode_exchange(entry.body).body, MEDIA)
-    if not found:
-        raise refuse((f"{entry.id}: it does not hold exactly one answer to a claim",))
-    return found
-
-
-def _payer(entry: JournalEntry) -> str:
-    """Who decided what an entry holds: the payer that sent it, else the one that the letter names; empty: the claim's own."""
-    if entry.media not in (MEDIA, LETTER):
-        return ""
-    sender = entry.actor.removeprefix(ACTOR) if entry.actor.startswith(ACTOR) else ""
-    return sender or (letter_of(entry.body).payer if entry.media == LETTER else "")
-
-
-def _posts(letter: Letter, on_file: ClaimOnFile, entry: str) -> Remittance:
-    """The answer, which can be posted to the claim; refuses with every reason against it."""
-    answer = read_answer(letter.resource.encode(), message=entry)
-    if not isinstance(answer, Remittance):
-        raise refuse(tuple(f"{entry}: {reason}" for reason in answer.reasons))
-    other = letter.payer if letter.payer != on_file.claim.payer.id else ""
-    wrong = mismatches(on_file.claim, replace(answer, matched_by=letter.matched_by, payer=other))
-    if wrong:
-        raise refuse(tuple(f"{on_file.claim.id}: {told_of(one)}" for one in wrong))
-    return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from adapters.model.decision import Decision
 from adapters.model.user import Role
 from adapters.pages.admission import Asked, Doors
 from adapters.pipeline.deciding import receipt_of
+from adapters.ports import Receipt
 
 PATIENCE: Final = 3.0
 """Seconds that a page waits for the lanes to take what was decided; it is done later all the same."""
@@ -28,17 +29,28 @@ class Done:
     """Why it cannot be read again: it is parked, and nothing came of it."""
 
 
-def decide(doors: Doors, decision: Decision, pause: Callable[[float], None] = time.sleep) -> Done:
-    """Write a decision into the journal, wake the lanes, and wait a short while for them. Raises `StoreDown`."""
+def decide(
+    doors: Doors,
+    decision: Decision,
+    pause: Callable[[float], None] = time.sleep,
+    *,
+    also: Iterable[Receipt] = (),
+) -> Done:
+    """Write a decision into the journal, and `also` what follows from it, wake the lanes, and wait a short while for them.
+
+    Raises `StoreDown`.
+    """
     store = doors.wired.store
     entry = store.receive(receipt_of(decision)).entry
+    written = [entry, *(store.receive(receipt).entry for receipt in also)]
     doors.wake()
     until = time.monotonic() + PATIENCE
-    while waiting := bool(store.not_taken([entry])):
+    while waiting := bool(store.not_taken(written)):
         if time.monotonic() >= until:
             break
         pause(_LOOK)
-    parked = None if waiting else store.parked_because(entry)
+    why = (None if waiting else store.parked_because(one) for one in written)
+    parked = next(filter(None, why), None)
     return Done(entry, not waiting, parked.reason if parked else "")
 
 

@@ -26,7 +26,10 @@ from adapters.pages.claim_read import GROUPS, claim_page, claim_row
 from adapters.pages.claim_view import ClaimRow
 from adapters.pages.lists import address, chosen, every, whole_of
 from adapters.pages.sheet import csv_answer, message, page
+from adapters.pages.typed import said_of
 from adapters.pages.wired import PageWired
+from adapters.pipeline import settling
+from adapters.pipeline.cancelling import REASONS, cancelling
 from adapters.pipeline.patients import account_now
 
 CONTACT: Final = "statement.contact"
@@ -41,7 +44,7 @@ _COLUMNS: Final = (
 
 def claim_routes(doors: Doors) -> None:
     """The pages of claims."""
-    shown = _Claims(doors.wired)
+    shown = Claims(doors.wired)
     doors.get("/claims", shown.all)
     doors.get("/claims.csv", shown.file)
     doors.get("/claims/{id}", shown.one)
@@ -51,7 +54,9 @@ def claim_routes(doors: Doors) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Claims:
+class Claims:
+    """The list of claims, one claim, and its letters."""
+
     wired: PageWired
 
     def all(self, asked: Asked) -> Response:
@@ -82,6 +87,13 @@ class _Claims:
 
     def one(self, asked: Asked) -> Response:
         """One claim."""
+        return self._shown(asked, {}, (), 200)
+
+    def again(self, asked: Asked, problems: tuple[str, ...], status: int) -> Response:
+        """The same with a form on it as it was filled in, and what is wrong with it."""
+        return self._shown(asked, asked.form, problems, status)
+
+    def _shown(self, asked: Asked, typed: Mapping[str, str], problems: tuple[str, ...], status: int) -> Response:
         store, house, id = self.wired.store, self.wired.house, asked.path["id"]
         record = self._record(id)
         if record is None:
@@ -92,7 +104,21 @@ class _Claims:
         if view is None:
             return _unknown(asked)
         courses = {link.course for line in view.lines for link in line.charges if link.course}
-        return page("claim.html", asked=asked, view=view, zone=ZoneInfo(house.site.zone), courses=sorted(courses))
+        void = cancelling(record, id, "other")
+        return page(
+            "claim.html",
+            status,
+            asked=asked,
+            view=view,
+            zone=ZoneInfo(house.site.zone),
+            courses=sorted(courses),
+            why_not=void if isinstance(void, str) else "",
+            reasons=REASONS,
+            typed=typed,
+            problems=problems,
+            wrong=said_of(problems),
+            longest=settling.LONGEST,
+        )
 
     def statement(self, asked: Asked) -> Response:
         """The patient's statement about the claim."""

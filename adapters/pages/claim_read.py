@@ -12,15 +12,15 @@ from zoneinfo import ZoneInfo
 from adapters.letters import history
 from adapters.model.claim import Claim, ClaimLine, ClaimOnFile, ClaimState
 from adapters.model.journal import JournalEntry, JournalKind
-from adapters.model.ledger import Account
+from adapters.model.ledger import Account, Money, moneys
 from adapters.model.lists import ClaimListed
 from adapters.model.money import Cents
 from adapters.model.record import PersonRecord
 from adapters.model.remittance import Adjustment
 from adapters.model.site import Payer, Site
 from adapters.pages.claim_view import ChargeLink, ClaimPage, ClaimRow, LineRow, Paper, Posting, Said
-from adapters.pages.course_lines import fate_of_claim, moneys
-from adapters.pages.course_view import Adjusted, Money
+from adapters.pages.course_lines import fate_of_claim
+from adapters.pages.course_view import Adjusted
 from adapters.pages.names import course_name, thing_name
 from adapters.pipeline.exchange import decode_exchange, intended, interpret
 from adapters.pipeline.sending import document_of

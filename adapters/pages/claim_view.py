@@ -10,10 +10,10 @@ from datetime import date, datetime
 
 from adapters.letters.history import Step
 from adapters.model.claim import ClaimOnFile
-from adapters.model.ledger import Account
+from adapters.model.ledger import Account, Money
 from adapters.model.money import Cents
 from adapters.model.work import WorkItem
-from adapters.pages.course_view import Adjusted, Fate, Money
+from adapters.pages.course_view import Adjusted, Fate
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,29 +2,21 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from adapters.model.charge import Charge, Hold, Release
 from adapters.model.claim import ClaimOnFile, ClaimState
-from adapters.model.ledger import Account, Entry
+from adapters.model.ledger import Money, moneys
 from adapters.model.record import ChargeOnFile, ChargeStatus, PersonRecord
 from adapters.model.remittance import Adjustment
 from adapters.model.site import Site
 from adapters.model.why import Why
-from adapters.pages.course_view import Adjusted, Fate, LineView, Money, Told
+from adapters.pages.course_view import Adjusted, Fate, LineView, Told
+from adapters.pages.names import hold_name
 from adapters.rules import Ruleset
 
-_FIELDS: Final = {
-    Account.PAYER_PAYMENT: "paid",
-    Account.CONTRACTUAL: "contractual",
-    Account.PATIENT_RESPONSIBILITY: "patient",
-    Account.DENIED: "denied",
-    Account.RECEIVABLE: "open",
-    Account.CHARGES: "billed",
-}
 _OF_RELEASE: Final = {
     Release.PERSON: Fate.HELD,
     Release.WAIT: Fate.WAITING,
@@ -51,17 +43,6 @@ def told(why: Why) -> Told:
     rule = why.rule
     facts = dict.fromkeys((f.name, f.value, f.source.message, f.source.at) for f in why.facts)
     return Told(rule.id, rule.file, rule.since, rule.digest, rule.cite, tuple(facts))
-
-
-def moneys(entries: Iterable[Entry]) -> dict[tuple[str, int | None], Money]:
-    """What became of each claim line, from the ledger; reversed entries cancel out. `billed` is told as a positive amount."""
-    sums: dict[tuple[str, int | None], dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for entry in entries:
-        for line in entry.lines:
-            name = _FIELDS.get(line.account)
-            if name is not None:
-                sums[line.claim, line.line][name] += -line.amount if name == "billed" else line.amount
-    return {key: Money(**fields) for key, fields in sums.items()}
 
 
 def settled(money: Money) -> Fate:
@@ -126,8 +107,10 @@ class Lines:
         """The line that a hold keeps back."""
         words = self.rules.hold(hold.code).words
         fate = _OF_RELEASE[hold.release]
+        name = hold_name(hold.slot.episode.partition("/")[0], hold)
         if hold.would is not None:
-            return self._line(hold.would, fate, hold.why, hold=hold.code, words=words, instead_of=hold.instead_of)
+            line = self._line(hold.would, fate, hold.why, hold=hold.code, words=words, instead_of=hold.instead_of)
+            return replace(line, name=name)
         return LineView(
             service=hold.slot.service,
             code="",
@@ -142,6 +125,7 @@ class Lines:
             hold=hold.code,
             words=words,
             instead_of=hold.instead_of,
+            name=name,
         )
 
     def _line(

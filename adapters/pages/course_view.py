@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Final
 
 from adapters.model.charge import Release
-from adapters.model.ledger import Account
+from adapters.model.ledger import Account, Money
 from adapters.model.money import Cents
 
 
@@ -72,28 +72,6 @@ def foremost(fates: list[Fate]) -> Fate:
 
 
 @dataclass(frozen=True, slots=True)
-class Money:
-    """What became of an amount. `billed` is what the payer was asked for; the others share it out (`open`: undecided)."""
-
-    billed: Cents = 0
-    paid: Cents = 0
-    contractual: Cents = 0
-    patient: Cents = 0
-    denied: Cents = 0
-    open: Cents = 0
-
-    def __add__(self, other: Money) -> Money:
-        return Money(
-            self.billed + other.billed,
-            self.paid + other.paid,
-            self.contractual + other.contractual,
-            self.patient + other.patient,
-            self.denied + other.denied,
-            self.open + other.open,
-        )
-
-
-@dataclass(frozen=True, slots=True)
 class Told:
     """Why an outcome is what it is: the rule's version, and each fact with the message and the field it was read from."""
 
@@ -134,6 +112,8 @@ class LineView:
     """Id of the charge; empty for a hold."""
     hold: str = ""
     """Code of the hold."""
+    name: str = ""
+    """Of a hold: its name in an address."""
     words: str = ""
     """What the hold says."""
     instead_of: bool = False

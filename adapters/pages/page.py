@@ -29,16 +29,22 @@ from adapters.pages.course_list import CourseList
 from adapters.pages.course_read import course_view
 from adapters.pages.course_view import CourseView
 from adapters.pages.denials import denial_routes
+from adapters.pages.enter_pages import enter_routes
 from adapters.pages.explain_pages import explain_routes
+from adapters.pages.line_pages import line_routes
 from adapters.pages.links import Links
+from adapters.pages.match_pages import match_routes
 from adapters.pages.message_pages import message_routes
 from adapters.pages.names import course_name
 from adapters.pages.openid import Vouching, openid_routes
 from adapters.pages.payers import payer_routes
+from adapters.pages.person_pages import person_routes
 from adapters.pages.reconcile_pages import reconcile_routes
+from adapters.pages.rehearse_pages import rehearse_routes
 from adapters.pages.rules import rule_routes
 from adapters.pages.search import search_routes
 from adapters.pages.sheet import HEADERS, message, page
+from adapters.pages.void_pages import void_routes
 from adapters.pages.wired import PageWired
 from adapters.pipeline.stated import assembled
 from adapters.pipeline.step import family_by
@@ -107,12 +113,18 @@ ROOMS: Final[tuple[Callable[[Doors], None], ...]] = (
     today.routes,
     course_routes,
     claim_routes,
+    void_routes,
     explain_routes,
+    line_routes,
+    person_routes,
+    enter_routes,
+    match_routes,
     message_routes,
     search_routes,
     denial_routes,
     payer_routes,
     rule_routes,
+    rehearse_routes,
     reconcile_routes,
 )
 """What there is behind the doors, one a line."""

@@ -19,7 +19,6 @@ from adapters.context import demographics
 from adapters.model.claim import ClaimOnFile
 from adapters.model.episode import Episode
 from adapters.model.lists import MessageListed
-from adapters.model.people import Identifier, PersonHint
 from adapters.model.user import Role
 from adapters.pages.admission import Asked, Doors
 from adapters.pages.claim_read import state_words
@@ -27,6 +26,7 @@ from adapters.pages.message_pages import may_read
 from adapters.pages.names import course_name, is_plain
 from adapters.pages.sheet import page
 from adapters.pages.wired import PageWired
+from adapters.pipeline.identity import called
 from adapters.pipeline.stated import assembled
 from adapters.pipeline.step import family_by
 
@@ -59,6 +59,7 @@ class ClaimFound:
 class PersonFound:
     """A person with what there is of theirs."""
 
+    lane: str
     name: str
     birth_date: date | None
     identifiers: tuple[str, ...]
@@ -149,13 +150,9 @@ class _Search:
 
     def _numbered(self, words: str) -> Iterable[str]:
         """Persons who go by this number: an MRN with or without the system that issued it, or a lane."""
-        store, site = self.wired.store, self.wired.house.site
-        hints = [PersonHint(lane=words.lower())] if is_plain(words.lower()) else []
-        system, bar, value = words.rpartition("|")
-        systems = {system} if bar else {s for f in site.feeds for s in (f.person_system, *f.person_aliases.values())}
-        hints += [PersonHint((Identifier(one, value),)) for one in sorted(filter(None, systems))]
-        found = dict.fromkeys(lane for hint in hints if (lane := store.lane_of(hint, "")))
-        return dict.fromkeys(store.lanes_of(lane)[0] for lane in found)
+        store = self.wired.store
+        name = words.lower() if is_plain(words.lower()) else words
+        return dict.fromkeys(store.lanes_of(lane)[0] for lane in sorted(called(store, self.wired.house.site, name)))
 
     def _person(self, lane: str) -> PersonFound:
         record = self.wired.store.load(lane)
@@ -164,6 +161,7 @@ class _Search:
         busy = {c.charge.slot.episode for c in record.charges} | {h.slot.episode for h in record.holds}
         courses = (e for e in episodes if e.id in busy or e.occurrences)
         return PersonFound(
+            lane=lane,
             name=", ".join(filter(None, (who.family, who.given))) or "name not known",
             birth_date=who.birth_date,
             identifiers=tuple(sorted(identifier.value for identifier in record.goes_by)),

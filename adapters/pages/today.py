@@ -223,7 +223,7 @@ class _Today:
 
     def _question(self, item: WorkItem) -> tuple[str, ...]:
         """What the clinic was asked about the item, and what came of it."""
-        feeds = (ehr.feed for ehr in self._wired.house.site.ehrs)
+        feeds = self._wired.house.site.asked_feeds
         question = question_about(self._wired.store, feeds, item.id)
         return () if question is None else question_words(question)
 

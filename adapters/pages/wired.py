@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Protocol
 
+from adapters.model.draft import Draft
 from adapters.model.journal import JournalEntry
 from adapters.model.lists import (
     ClaimListed,
@@ -19,11 +20,12 @@ from adapters.model.lists import (
 )
 from adapters.model.people import PersonHint
 from adapters.model.record import Parked
-from adapters.model.site import Payer
+from adapters.model.site import Payer, Site
 from adapters.model.user import Role, Session, User
 from adapters.model.work import WorkItem
 from adapters.pipeline import House
 from adapters.ports import Clock, LaneQueue, Store
+from adapters.rules import Ruleset
 
 
 class Kept(Protocol):
@@ -56,12 +58,21 @@ class PageStore(Store, Protocol):
         """The user of this name."""
         ...
 
-    def failed_to_sign_in(self, name: str, now: datetime) -> None:
-        """Count a wrong password for a name."""
+    def mark_of(self, user: User, number: str, now: datetime) -> str:
+        """What the browser is to hold by which the user has signed in now; `number` is fresh, and nobody can guess it."""
         ...
 
-    def sign_in(self, name: str, secret: str, session: str, now: datetime) -> Session | None:
-        """Begin the session of this id (a digest), if the user still has this secret and does not rest."""
+    def browser_of(self, mark: str, user: User, now: datetime) -> str:
+        """The id of the browser that holds this mark, where the user as it is now has signed in by it; else empty."""
+        ...
+
+    def failed_to_sign_in(self, name: str, now: datetime, browser: str = "") -> None:
+        """Count a wrong password for a name, or for a browser that it has signed in by."""
+        ...
+
+    def sign_in(self, name: str, secret: str, session: str, now: datetime, browser: str = "") -> Session | None:
+        """Begin the session of this id (a digest), if the user still has this secret and does not rest, nor the browser
+        that it has signed in by."""
         ...
 
     def let_in(self, name: str, role: Role | None, secret: str, session: str, now: datetime) -> Session | None:
@@ -137,6 +148,10 @@ class PageStore(Store, Protocol):
         """Why an entry is parked; None where it is not."""
         ...
 
+    def settle_parked(self, entry: str, by: str, why: str) -> bool:
+        """Be done with a parked entry, because a person settled it; its work items are closed. False: it is not parked."""
+        ...
+
     def concerned(self, entry: str) -> Sequence[str]:
         """The persons whom a journal entry concerned, by the lane in which each is kept."""
         ...
@@ -204,4 +219,12 @@ class PageWired(Protocol):
     @property
     def payers(self) -> Resting:
         """The way to payers."""
+        ...
+
+    def drafted(self, draft: Draft) -> tuple[Ruleset, Site]:
+        """The rules and the site of a draft over what is in force; raises `BadSetup` with all problems."""
+        ...
+
+    def mapping_text(self, file: str) -> tuple[str, str] | None:
+        """Name and text of a file of the mappings in force, as rules name it; None for what is none."""
         ...

@@ -17,6 +17,7 @@ from adapters.model.charge import Hold, Release
 from adapters.model.decision import KIND, About, Decision, Saying, Verb, bill_mark, facts_mark, saying
 from adapters.model.people import PersonHint
 from adapters.model.record import PersonRecord
+from adapters.model.user import Role
 from adapters.model.work import WorkItem
 from adapters.pipeline.afterwards import REJECTED
 from adapters.rules import Ruleset
@@ -27,6 +28,10 @@ LONGEST = 500
 _LINES = frozenset({"Cc", "Zl", "Zp"})
 _TURNS = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Letters that make what stands after them read in another order than it is written (Unicode Technical Report 36, 2.7)."""
+
+
+_SUPERVISED = frozenset({Verb.OVERRIDE, Verb.WITHDRAW, Verb.BILL, Verb.VOID, Verb.MERGE, Verb.UNMERGE})
+"""What goes over the rules or is hard to undo."""
 
 
 class ItemStore(Protocol):
@@ -73,6 +78,11 @@ def found_of(store: ItemStore, item: WorkItem) -> Found:
     record = store.load(item.person) if item.person else None
     holds = record.holds if record else ()
     return Found(item, next((hold for hold in holds if item_of_hold(hold) == item.id), None), record)
+
+
+def needed(says: Iterable[Saying]) -> Role:
+    """The role that a user must have to say so, on a page and by a command alike."""
+    return Role.SUPERVISOR if any(one.verb in _SUPERVISED for one in says) else Role.BILLER
 
 
 def reason_problem(text: str) -> str:

@@ -12,6 +12,7 @@ from fhir_server_stub.fees import Fees
 from fhir_server_stub.payer import Stub
 from fhir_server_stub.scenario import parse
 from fhir_server_stub.server import running
+from tests.model.entered import END, TWICE, WEEK, of_patient
 
 pytestmark = pytest.mark.system
 
@@ -42,35 +43,7 @@ FEES = """code,modifier,allowed,from,to
 77412,,250.00,2025-01-01,
 """
 
-WEEK = """
-[patient]
-system = "urn:plover:mrn"
-value = "PB-100"
-""" + "".join(
-    f"""
-[[event]]
-kind = "fraction"
-start = 2026-01-{day:02d}T09:00:00-05:00
-course = "C1"
-facts = {{ n = {n}, technique = "3d", modality = "photon", isocenters = 1, diagnosis = ["C61"] }}
-"""
-    for n, day in enumerate((5, 6, 7, 8, 9), 1)
-)
-TWICE = """
-[patient]
-system = "urn:plover:mrn"
-value = "PB-100"
-""" + "".join(
-    f"""
-[[event]]
-kind = "simulation"
-start = 2026-01-02T{hour}:00:00-05:00
-course = "C1"
-facts = {{ complexity = "complex", diagnosis = ["C61"] }}
-"""
-    for hour in (10, 15)
-)
-END = '\n[[event]]\nkind = "course-end"\ndate = 2026-01-09\ncourse = "C1"\n'
+PATIENT = of_patient("urn:plover:mrn", "PB-100")
 
 
 @pytest.fixture
@@ -87,7 +60,7 @@ def treat(clinic: Any, say: SimpleNamespace, url: str = "http://127.0.0.1:1") ->
     )
     clinic.file("first.hl7", say.dft("D-1"))
     assert clinic("ingest", "first.hl7", *NOW).code == 0
-    clinic.file("week.toml", WEEK + END)
+    clinic.file("week.toml", PATIENT + WEEK + END)
     done = clinic("enter", "week.toml", "--by", "lee", "--why", "the machine was offline", *NOW)
     assert (done.code, done.err) == (0, "")
     return clinic
@@ -158,7 +131,7 @@ def test_a_decision_is_refused_before_anything_is_written(treated: Any, say: Sim
 def test_who_may_let_what_go(treated: Any, say: SimpleNamespace) -> None:
     clinic = treated
     # The same simulation twice on a date: whether the second one may go out is an edit's question.
-    clinic.file("twice.toml", TWICE)
+    clinic.file("twice.toml", PATIENT + TWICE)
     assert clinic("enter", "twice.toml", *WHO, *NOW).code == 0
     edits = [row for row in clinic("charges", "--held", "--json").rows() if row["code"] == "77290"]
     (row,) = edits

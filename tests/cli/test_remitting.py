@@ -161,7 +161,7 @@ def test_a_person_matches_what_names_nobody(sent: tuple[Clinic, str]) -> None:
     assert clinic("match", item["id"], "no-such-claim", *said).code == 1
     done = clinic("match", item["id"], claim, *said)
     assert done.code == 0, done.err
-    assert "the claim is paid" in done.out
+    assert "$80.50 paid; the claim is paid" in done.out
     assert balance(clinic)["payer-payment"] == "80.50"
     assert not [row for row in clinic("worklist", "--json").rows() if row["kind"] == "unmatched-response"]
     assert clinic("rebuild", "--check").code == 0

@@ -254,6 +254,14 @@ def test_only_an_admin_reads_who_signed_in(there: Clinic) -> None:
 
 LOOKS = {"/search", "/reconcile", "/compare"}
 """Forms that only ask: every visitor may send them."""
+OF_A_BILLER = (
+    "/assign",
+    "/close",
+    "/release",
+    "/replay",
+    *(f"/{said}{do}" for said in ("enter", "drop", "fact", "match") for do in ("", "/do")),
+)
+"""How the addresses end of what a biller does; a supervisor does the rest."""
 
 
 def routes(there: Clinic, method: str) -> list[str]:
@@ -287,10 +295,12 @@ def test_every_form_asks_for_its_role(there: Clinic, role: Role | None) -> None:
         browser = there.signed_in(role)
     guard, before = hidden(browser.get("/search").text), len(there.store.journal())
     sent = routes(there, "POST")
-    assert {"/users", "/work", "/messages"} <= {f"/{path.split('/')[1]}" for path in sent}
+    assert {"/users", "/work", "/messages", "/persons", "/explain", "/claims"} <= {
+        f"/{path.split('/')[1]}" for path in sent
+    }
     for path in sent:
         answer = browser.post(path, data={**guard, "once": path}, headers=OURS)
-        mine = role is Role.BILLER and path.endswith(("/assign", "/close", "/release", "/replay"))
+        mine = role is Role.BILLER and path.endswith(OF_A_BILLER)
         assert (answer.status_code == 403) != (mine or path in LOOKS), path
     assert len(there.store.journal()) == before
 
@@ -317,13 +327,23 @@ def test_what_a_feed_sends_is_text_everywhere(there: Clinic) -> None:
     paths = [path for path in routes(there, "GET") if there.item(HELD).id not in path]
     paths += [f"/messages/{one.id}" for one in there.store.journal() if one.kind.value == "message"]
     pages = [browser.get(path) for path in paths]
-    courses = set(re.findall(r'href="(/courses/[^"]+)"', "".join(page.text for page in pages)))
     found = browser.post("/search", data={**hidden(browser.get("/search").text), "words": "script"}, headers=OURS)
-    pages += [found, *map(browser.get, courses)]
+    pages.append(found)
+    further = set(re.findall(r'href="(/(?:courses|persons)/[^"]+)"', "".join(page.text for page in pages)))
+    pages += map(browser.get, further)
+    (person,) = {path for path in further if path.startswith("/persons/") and path in found.text}
+    evil = f'">{evil}'
+    typed = {**hidden(browser.get(person).text), "why": evil, "name1": evil, "value1": evil, "other": evil}
+    for form in ("enter", "merge", "unmerge"):
+        pages.append(browser.post(f"{person}/{form}", data={**typed, "kind": "fraction", "course": evil}, headers=OURS))
+    of_fact = {"kind": "fraction", "date": "2026-01-05", "course": evil, "name1": "by", "value1": evil, "step": ""}
+    pages.append(browser.post(f"{person}/enter", data={**typed, **of_fact}, headers=OURS))
+    assert "nothing is done yet" in pages[-1].text
     assert any("&lt;script" in page.text for page in pages)
     for page in pages:
         if page.headers["content-type"].startswith("text/html"):
-            assert not re.search(r"<script|<img|<[^>]*\s(?:onload|onerror)=|1337", page.text), page.url
+            shown = re.sub(r'="[^"]*"', '=""', page.text)  # what is within the quotes of an attribute is text
+            assert not re.search(r"<script|<img|<[^>]*\s(?:onload|onerror)=|1337", shown), page.url
             told = re.findall(r'(?:href|action|id|title)="([^"]*)"', page.text) + re.findall(
                 r"<title>(.*?)</title>", page.text
             )
@@ -401,12 +421,14 @@ def test_days_that_no_clock_knows(there: Clinic, path: str, day: str) -> None:
 @pytest.mark.parametrize("id", ["%00", "x" * 9000, "%F0%9F%92%A9", "%ff", "%0d%0aSet-Cookie:x=1", "a.b", "%E2%80%AE"])
 def test_addresses_of_nothing(there: Clinic, id: str) -> None:
     browser = there.signed_in(Role.ADMIN)
-    for path in ("/claims/{}", "/claims/{}/packet", "/work/{}", "/courses/{}", "/messages/{}", "/explain/{}"):
+    pages = ("/claims/{}", "/claims/{}/packet", "/work/{}", "/courses/{}", "/messages/{}", "/explain/{}")
+    for path in (*pages, "/persons/{}"):
         assert browser.get(path.format(id)).status_code == 404
         for method in ("HEAD", "OPTIONS", "PUT"):
             assert browser.request(method, path.format(id)).status_code == 405
     form = {**hidden(browser.get("/search").text), "why": "x"}
-    for path in ("/work/{}/close", "/messages/{}/replay", f"/work/{there.item(HELD).id}/withdraw/{{}}"):
+    said = ("/claims/{}/void", "/explain/{}/drop", "/explain/{}/fact/do", "/persons/{}/merge", "/persons/{}/enter/do")
+    for path in (*said, "/work/{}/close", "/messages/{}/replay", f"/work/{there.item(HELD).id}/withdraw/{{}}"):
         assert browser.post(path.format(id), data=form, headers=OURS).status_code == 404
 
 

@@ -13,7 +13,7 @@ import pytest
 from adapters.model.lists import ClaimsAsked
 from adapters.model.user import Role
 from adapters.pages.names import hold_name, thing_name
-from tests.pages.clinic import CANARIES, Clinic, clinic
+from tests.pages.clinic import CANARIES, Clinic, clinic, shown
 from tests.pages.filled import DENIED, ENTRY, HOSTILE, NUMBER, UNSENT, filled, lane, message_of
 from tests.pages.visiting import logged
 
@@ -24,12 +24,6 @@ def made() -> Iterator[Clinic]:
     built.signed_in(Role.VIEWER)
     yield built
     built.close()
-
-
-def shown(made: Clinic, path: str, status: int = 200) -> str:
-    answer = made.client.get(path)
-    assert answer.status_code == status, (path, answer.status_code, answer.text[:600])
-    return answer.text
 
 
 def rows(text: str) -> list[list[str]]:

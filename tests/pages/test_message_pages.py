@@ -15,7 +15,7 @@ from adapters.model.journal import JournalKind
 from adapters.model.user import Role
 from adapters.pages.message_read import body_of
 from adapters.pipeline.exchange import Exchange, encode_exchange
-from tests.pages.clinic import CANARIES, Clinic
+from tests.pages.clinic import CANARIES, Clinic, shown
 from tests.pages.filled import filled, message_of
 from tests.pages.visiting import logged, sent
 from tests.serve.conftest import FAMILY, MRN
@@ -27,12 +27,6 @@ def made() -> Iterator[Clinic]:
     built.signed_in(Role.VIEWER)
     yield built
     built.close()
-
-
-def shown(made: Clinic, path: str, status: int = 200) -> str:
-    answer = made.client.get(path)
-    assert answer.status_code == status, (path, answer.status_code, answer.text[:600])
-    return answer.text
 
 
 def test_what_is_parked_stands_first_and_once(made: Clinic) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Iterator
 from datetime import date
 
@@ -13,7 +11,7 @@ from adapters.model.lists import Page, WorkAsked
 from adapters.model.user import Role
 from adapters.pages.lists import day_of, every, whole_of
 from adapters.pages.rules import rules_on
-from tests.pages.clinic import RULES, Clinic
+from tests.pages.clinic import RULES, Clinic, sheet, shown
 from tests.pages.filled import DENIED, UNSENT, filled
 
 
@@ -23,16 +21,6 @@ def made() -> Iterator[Clinic]:
     built.signed_in(Role.VIEWER)
     yield built
     built.close()
-
-
-def shown(made: Clinic, path: str) -> str:
-    answer = made.client.get(path)
-    assert answer.status_code == 200, (path, answer.status_code, answer.text[:600])
-    return answer.text
-
-
-def rows(text: str) -> list[dict[str, str]]:
-    return list(csv.DictReader(io.StringIO(text.removeprefix("\ufeff"))))
 
 
 def test_a_denial_is_told_with_cause_deadline_value_and_letter(made: Clinic) -> None:
@@ -63,7 +51,7 @@ def test_a_denial_is_told_with_cause_deadline_value_and_letter(made: Clinic) -> 
 def test_list_and_file_of_denials_are_narrowed_alike(made: Clinic, query: str, count: int) -> None:
     assert shown(made, f"/denials?{query}").count('href="/work/') == count
     if "after" not in query:
-        found = rows(shown(made, f"/denials.csv?{query}"))
+        found = sheet(made, f"/denials.csv?{query}")
         assert len(found) == count
         assert all((row["amount"], row["claim"], row["reason"]) == ("250.00", DENIED, "50") for row in found)
 
@@ -93,7 +81,7 @@ def test_rules_are_those_of_the_day(made: Clinic) -> None:
     stale = [row for row in rules_on(RULES, date(2036, 1, 1)) if row.stale]
     assert stale
     assert f"{len(stale)} are due for review" in shown(made, "/rules?day=2036-01-01")
-    found = rows(shown(made, "/rules.csv?day=2026-01-20&words=delivery"))
+    found = sheet(made, "/rules.csv?day=2026-01-20&words=delivery")
     assert 0 < len(found) < len(of)
     assert all("delivery" in f"{r['rule']} {r['title']} {r['clause']} {r['file']}".casefold() for r in found)
 

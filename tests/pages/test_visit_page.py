@@ -89,6 +89,9 @@ def test_the_visit_is_reached_from_the_courses_and_shows_picture_and_table(pages
         assert answer.headers[header] == value
     assert "<title>Visit · Clinic</title>" in answer.text
     assert "Visit of 4 May 2026, 07:30 to 14:05" in answer.text
+    for shown in (answer.text, lines):
+        assert f'href="/persons/{VISIT.partition("/")[0]}"' in shown
+        assert "/enter" not in shown, "who only looks enters nothing"
     assert answer.text.count("<svg") == 1
     assert '<th scope="row">paclitaxel</th><td>infusion</td><td>port</td>' in answer.text
     assert 'class="code">96415 ×2</td><td>due</td>' in answer.text
