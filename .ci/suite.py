@@ -30,7 +30,9 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 TOOLS = pathlib.Path(sys.executable).parent
 PACKAGES = ("adapters", "mappings", "fhir_server_stub")
 QUICK = "not slow and not system"
-HALF = tuple(f"tests/{name}" for name in ("properties", "store", "cases", "demo", "pipeline", "stub", "ehr", "browser"))
+HALF = tuple(
+    f"tests/{name}" for name in ("properties", "store", "cases", "demo", "pipeline", "stub", "ehr", "intake", "browser")
+)
 """Of the tests, by the time they take: the second of two streams."""
 
 Part = tuple[str, Callable[[], bool]]

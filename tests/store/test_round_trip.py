@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -121,6 +122,7 @@ def after_it(one: PersonRecord, other: PersonRecord) -> PersonRecord:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 @given(records, records)
 def test_saved_is_loaded(one: PersonRecord, other: PersonRecord) -> None:
     with open_store("sqlite://", KeyRing.ephemeral("x")) as store:
