@@ -288,11 +288,16 @@ class Stepping:
     def step_several(self, persons: Mapping[str, Sequence[Waiting]], now: datetime) -> None:
         """The same of several persons, all of them in one transaction: one sync for many steps.
 
-        Where that does not go well nothing of it is written, and each is stepped by itself: what it was is found there,
-        and told. Raises `StoreDown`.
+        Where that does not go well nothing of it is written, and each is stepped by itself, with what nobody took
+        meanwhile: what it was is found there, and told. Raises `StoreDown`.
         """
-        if len(persons) > 1 and self._stepped_together(persons, now):
-            return
+        if len(persons) > 1:
+            if self._stepped_together(persons, now):
+                return
+            asked = {one.entry for waiting in persons.values() for one in waiting}
+            # What another lane broke on before is no reason to keep it from these.
+            left = self.store.not_taken(asked) | self.parked
+            persons = {person: [one for one in waiting if one.entry in left] for person, waiting in persons.items()}
         for person, waiting in persons.items():
             self.step_those(person, without(waiting, self.parked), now)
 

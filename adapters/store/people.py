@@ -92,8 +92,12 @@ def named_since(before: PersonRecord, after: PersonRecord) -> tuple[tuple[str, s
 
 
 def point(connection: Connection, named_: Sequence[tuple[str, str, str]], keys: KeyRing) -> None:
-    """Remember of these resources whose they are; what was said of them before is forgotten."""
-    rows = [{"blind": keys.blind("reference", feed, name), "person": lane} for lane, feed, name in named_]
+    """Remember of these resources whose they are; what was said of them before is forgotten.
+
+    Of one that is told of several persons it is the last of these.
+    """
+    whose = {keys.blind("reference", feed, name): lane for lane, feed, name in named_}
+    rows = [{"blind": blind, "person": lane} for blind, lane in whose.items()]
     for at in range(0, len(rows), _AT_ONCE):
         some = rows[at : at + _AT_ONCE]
         connection.execute(delete(references).where(references.c.blind.in_([row["blind"] for row in some])))

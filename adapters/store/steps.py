@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from sqlalchemy import Connection, bindparam, select
 
@@ -27,6 +27,10 @@ T = TypeVar("T")
 _OF_CLAIMS = select(schema.claims.c.id, schema.claims.c.person).where(
     schema.claims.c.id.in_(bindparam("ids", expanding=True))
 )
+
+
+_AT_ONCE: Final = 500
+"""Claims in one statement: a payer's body may name more of them than a database takes values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,12 @@ class StepRows(Protocol):
         asked = list(dict.fromkeys(claims))
         if not asked:
             return {}
-        return self._read(lambda c: {row[0]: row[1] for row in c.execute(_OF_CLAIMS, {"ids": asked})})
+
+        def found(connection: Connection) -> dict[str, str]:
+            parts = (asked[at : at + _AT_ONCE] for at in range(0, len(asked), _AT_ONCE))
+            return {row[0]: row[1] for part in parts for row in connection.execute(_OF_CLAIMS, {"ids": part})}
+
+        return self._read(found)
 
     def _behind(self, before: PersonRecord) -> Kept:
         """The record as it was read, with its revision; raises `Stale` when it is not what is on file."""

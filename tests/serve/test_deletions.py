@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from adapters.fhir import wire
+from adapters.model.people import PersonHint
 from adapters.model.record import ChargeStatus
 from adapters.pipeline.receive import receive_deletion, receive_fhir
 from tests.serve.test_uniting import sound
@@ -100,6 +101,20 @@ def test_the_order_plays_no_part(program: Any, order: tuple[int, ...], each: boo
     assert told(one, *(bodies[n] for n in order), each=each) == []
     assert one.store.counts().parked == 0
     assert [code for _, code in one.works()] == []
+    sound(one)
+
+
+@pytest.mark.parametrize("each", [True, False])
+def test_a_resource_that_is_told_of_another_person_is_the_last_ones(program: Any, each: bool) -> None:
+    """Also where both are of one round, whose steps are one transaction."""
+    one = program()
+    other = PATIENT | {"id": "p2", "identifier": [{"system": "urn:quietbay:mrn", "value": "FH-12"}]}
+    told(one, PATIENT, other)
+    moved = ITEM | {"subject": {"reference": "Patient/p2"}, "meta": {"lastUpdated": "2026-01-06T10:00:00Z"}}
+    told(one, ITEM, moved, each=each)
+    assert one.store.counts().unread == 0
+    whose = [one.store.lane_of(PersonHint(reference=name), "ehr") for name in ("ChargeItem/ch1", "Patient/p2")]
+    assert whose[0] == whose[1] != ""
     sound(one)
 
 

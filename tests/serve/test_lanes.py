@@ -15,8 +15,9 @@ from adapters.model.record import Due
 from adapters.pipeline import Exchange, encode_exchange
 from adapters.pipeline.fold import fold
 from adapters.ports import Receipt
+from adapters.serve import lanes as lanes_
 from adapters.serve import stepping
-from adapters.store import codec, differences
+from adapters.store import Stale, codec, differences
 from adapters.store.lanes import threads as lane_threads
 
 
@@ -254,6 +255,57 @@ def test_steps_of_several_persons_are_one_transaction_and_a_lane_that_changed_co
     assert one.store.verify() == ()
 
 
+def test_what_somebody_else_took_before_a_lane_changed_is_not_read_again(program, put, message, monkeypatch):
+    """Another process steps one of several lanes after they were read: none is read twice by this one."""
+    one = program()
+    entries = [put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}")).entry for n in range(3)]
+    load_all, step, read = one.store.load_all, stepping.step, []
+
+    def late(persons):
+        records = load_all(persons)
+        before = records[persons[1]]
+        other = replace(before, due=(Due("note", persons[1], one.clock.now()),))
+        one.store.save(before, other, taken=entries[1:2], tick=one.clock.now())
+        return records
+
+    def noting(record, readings, house, tick, **more):
+        read.append([reading.entry for reading in readings])
+        return step(record, readings, house, tick, **more)
+
+    monkeypatch.setattr(one.store, "load_all", late)
+    monkeypatch.setattr(stepping, "step", noting)
+    one.lanes.work()
+    assert read == [[entry] for entry in entries] + [entries[:1], [], entries[2:]]
+    assert counts(one) == (0, 3, 0)
+
+
+def test_what_one_lane_broke_on_is_told_the_others_that_are_stepped_one_by_one(program, put, message, monkeypatch):
+    """An entry of two lanes of two transactions; the second of these is taken back for another reason."""
+    monkeypatch.setattr(lanes_, "SEVERAL", 2)
+    one = program()
+    about = message("X", transaction="T2", mrn="M2").split(b"\r", 2)[2]
+    put(one, message("C0", transaction="T0", mrn="M0"))
+    both = put(one, message("C1", transaction="T1", mrn="M1") + about).entry
+    put(one, message("C3", transaction="T3", mrn="M3"))
+    step, seen = stepping.step, []
+
+    def breaking(record, readings, house, tick, **more):
+        seen.append(record.person)
+        if len(seen) in (2, 4):
+            raise DoubleCharge("two due charges with one slot")
+        if len(seen) == 6:
+            raise Stale("as if somebody else had written in the lane")
+        return step(record, readings, house, tick, **more)
+
+    monkeypatch.setattr(stepping, "step", breaking)
+    one.lanes.work()
+    x, broken, other, y = dict.fromkeys(seen)
+    assert seen == [x, broken, x, broken, other, y, other, y]
+    assert [parked.entry for parked in one.store.parked()] == [both]
+    assert [len(one.store.load(lane).charges) for lane in (x, broken, other, y)] == [1, 0, 1, 1]
+    assert counts(one) == (0, 2, 1)
+
+
 def test_a_reference_to_nobody_waits_for_the_patient(program, post):
     one = program()
     post(one, procedure())
@@ -373,7 +425,7 @@ def test_what_was_sorted_before_a_crash_is_worked_once_afterwards(program, put, 
 
 def test_both_ways_leave_the_same(program, put, message, post):
     found = []
-    for how in (at_once, by_the_queue):
+    for how in (at_once, by_the_queue, several):
         one = program()
         for n in range(6):
             put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n % 3}", day=f"2026010{n + 1}"))
@@ -383,7 +435,7 @@ def test_both_ways_leave_the_same(program, put, message, post):
         how(one)
         found.append([codec.encode(replace(one.store.load(p), identifiers=())) for p in one.store.lanes()])
         assert counts(one) == (0, 8, 1)
-    assert found[0] == found[1]
+    assert found[0] == found[1] == found[2]
     assert len(found[0]) == 4
 
 
@@ -514,26 +566,30 @@ def test_a_lane_that_cannot_be_stepped_comes_again_and_keeps_no_other(program, p
 
 def test_threads_that_stop_leave_the_rest_on_file(program, put, message, monkeypatch):
     one = program()
-    for n in range(60):
+    for n in range(80):
         put(one, message(f"C{n}", transaction=f"T{n}", mrn=f"M{n}"))
-    step = stepping.step
+    step, go_on = stepping.step, threading.Event()
 
-    def slow(*args, **more):
-        time.sleep(0.01)
+    def held_up(*args, **more):
+        assert one.lanes.steps < 2 or go_on.wait(10)
         return step(*args, **more)
 
-    monkeypatch.setattr(stepping, "step", slow)
+    monkeypatch.setattr(stepping, "step", held_up)
     one.lanes.start(["worker"], every=timedelta(milliseconds=5))
     assert until(lambda: one.lanes.steps >= 2)
-    one.lanes.stop()
+    stopping = threading.Thread(target=one.lanes.stop)
+    stopping.start()
+    assert until(lambda: one.lanes._stop.is_set() or not stopping.is_alive())
+    go_on.set()
+    stopping.join(10)
     unread, taken, parked = counts(one)
-    assert unread + taken == 60
+    assert unread + taken == 80
     assert min(unread, taken) > 0
     assert parked == 0
     monkeypatch.undo()
     one.lanes.work()
-    assert counts(one) == (0, 60, 0)
-    assert one.lanes.steps == 60
+    assert counts(one) == (0, 80, 0)
+    assert one.lanes.steps == 80
 
 
 def test_threads_read_when_woken(program, put, message):

@@ -125,16 +125,20 @@ def test_a_merge_in_any_order_gives_the_charges_of_one_person(program, put, mess
     sound(one)
 
 
-def test_by_the_queue_too(program, put, message):
+@pytest.mark.parametrize("several", [False, True])
+def test_by_the_queue_too(program, put, message, several):
     one = program()
+    together = one.lanes._work_several if several else None
     for body in [*told(message)[3:], merge(A, B), *told(message)[:3]]:
         put(one, body)
     while one.lanes.sort() or one.store.at_hand(1, "").lanes:
-        one.store.queue.drain(one.lanes._work_lane, workers=2)
+        one.store.queue.drain(one.lanes._work_lane, workers=2, together=together)
     assert bills(record(one, A)) == alone(program, put, message)
+    # Sorted into a lane that is part of another person, beside one of nobody else's.
     put(one, message("C6", transaction="T6", day="20260109", mrn=B))
+    put(one, message("D1", transaction="D1", mrn=C))
     one.lanes.sort()
-    one.store.queue.drain(one.lanes._work_lane, workers=2)
+    one.store.queue.drain(one.lanes._work_lane, workers=2, together=together)
     assert len(bills(record(one, A))) == 5
     assert one.store.load(lane(one, B)).charges == ()
     sound(one)
@@ -450,6 +454,35 @@ def test_other_birth_dates_wait_and_are_looked_at_again(program, put, message, c
     one.lanes.work()
     assert root(one, B) == lane(one, A)
     assert one.works() == []
+    sound(one)
+
+
+def test_beside_others_a_lane_in_which_a_merge_waits_is_looked_at_as_well(program, put, message):
+    one = program()
+    for body in [*told(message), merge(A, B, born="19500101")]:
+        put(one, body)
+    one.lanes.work()
+    unsettled = one.lanes._stepping.unsettled
+    for n in range(2):
+        put(one, message(f"D{n}", transaction=f"D{n}", mrn=C))
+        put(one, message(f"E{n}", transaction=f"E{n}", day="20260109", mrn=A))
+    one.lanes.work()
+    lanes = [lane(one, C), lane(one, A)]
+    assert unsettled == set()
+    put(one, message("D2", transaction="D2", mrn=C))
+    put(one, message("E2", transaction="E2", day="20260110", mrn=A))
+    one.lanes.sort()
+    assert one.lanes._work_several(lanes) == lanes[:1]
+    assert unsettled == {lanes[1]}
+    one.lanes._work_lane(lanes[1])
+    assert unsettled == set()
+    put(one, message("D3", transaction="D3", mrn=C))
+    put(one, merge(A, B, said="20260112100000"))
+    one.lanes.sort()
+    assert one.lanes._work_several(lanes) == lanes[:1]
+    assert (len(one.store.waiting(lanes[0])), len(one.store.waiting(lanes[1]))) == (0, 1)
+    one.lanes._work_lane(lanes[1])
+    assert root(one, B) == lane(one, A)
     sound(one)
 
 

@@ -360,6 +360,23 @@ def test_workers_that_are_told_to_stop_finish_what_they_began_and_begin_nothing(
     assert sorted(log.calls) == sorted(lanes)
 
 
+def test_workers_told_to_stop_begin_none_of_those_that_were_to_be_worked_together(store, people, log) -> None:
+    lanes = people(6)
+    put(store, *lanes)
+    stop = threading.Event()
+
+    def work(lane: str) -> None:
+        log(lane)
+        stop.set()
+        time.sleep(0.2)
+
+    store.queue.run(work, workers=1, stopped=stop.is_set, together=lambda _some: [])
+    assert len(log.calls) == 1
+    assert store.queue.counts() == LaneCounts(5, 0, 0)
+    store.queue.drain(log, workers=2)
+    assert sorted(log.calls) == sorted(lanes)
+
+
 # Holding
 
 

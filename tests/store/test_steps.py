@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
+from sqlalchemy import Connection
 
 from adapters.model.journal import JournalKind
 from adapters.model.people import Identifier, PersonHint
@@ -147,4 +149,48 @@ def test_claims_are_found_in_their_lanes(store: SqlStore, records: list[PersonRe
     assert found
     assert store.persons_of_claims([*found, "none"]) == found
     assert store.persons_of_claims([]) == {}
+    # A payer's body may name more than PostgreSQL takes values in a statement.
+    assert store.persons_of_claims([*map(str, range(66_000)), *found]) == found
     assert store.groups_of(["p1", "nobody"]) == {"p1": ("p1",), "nobody": ("nobody",)}
+
+
+def test_of_a_resource_that_several_name_the_last_has_it(store: SqlStore, make: SimpleNamespace) -> None:
+    """One that is told of another person, in the same round: each of both has learnt of it."""
+    name = "ref:ehr|ChargeItem/1"
+    courses = [make.course(person, 2) for person in ("p1", "p2", "p3")]
+    steps = [
+        Stepped(
+            PersonRecord(made.person), replace(made, events=(replace(made.events[0], keys=(key,)), *made.events[1:]))
+        )
+        for made, key in zip(courses, (name, name, "ref:ehr|ChargeItem/2"), strict=True)
+    ]
+    store.save_all(steps, tick=make.NOW)
+    whose = [store.lane_of(PersonHint(reference=f"ChargeItem/{n}"), "ehr") for n in (1, 2, 3)]
+    assert whose == ["p2", "p3", ""]
+    assert all(same(store.load(one.after.person), one.after) for one in steps)
+
+
+@pytest.mark.parametrize("spoilt", [0, 2, 3])
+def test_where_one_changes_while_they_are_made_ready_none_is_written(
+    store: SqlStore, records: list[PersonRecord], make: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, spoilt: int
+) -> None:
+    """Seen inside the transaction alone; and what is kept in memory stays what is on file."""
+    before = [*records, PersonRecord("p9")]
+    after = [*(changed(one, n, make) for n, one in enumerate(records)), make.course("p9", 2)]
+    other = replace(before[spoilt], due=(Due("note", "somebody else", make.NOW),))
+    write = store._write
+
+    def late(work: Callable[[Connection], object]) -> object:
+        monkeypatch.undo()
+        store.save(before[spoilt], other, tick=make.NOW)
+        return write(work)
+
+    monkeypatch.setattr(store, "_write", late)
+    with pytest.raises(Stale):
+        store.save_all([Stepped(was, now) for was, now in zip(before, after, strict=True)], tick=make.NOW)
+    before[spoilt] = other
+    for one in before:
+        assert same(store.load(one.person), one)
+    store._memory.forget()
+    assert all(same(store.load(one.person), one) for one in before)
+    assert store.verify() == ()

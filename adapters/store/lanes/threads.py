@@ -117,7 +117,7 @@ class LaneThreads:
 
         def until_none() -> None:
             while found := self._next(together):
-                self._worked(found, work, together)
+                self._worked(found, work, together, lambda: False)
 
         self._start(until_none, workers)
 
@@ -190,7 +190,7 @@ class LaneThreads:
             except Exception:  # noqa: BLE001  # a worker that dies in silence leaves the lanes to nobody
                 _LOG.exception("a worker of the lanes cannot look for one, and looks again")
             if found:
-                self._worked(found, work, together)
+                self._worked(found, work, together, stopped)
             else:
                 self._pause(seen, stopped)
 
@@ -215,13 +215,19 @@ class LaneThreads:
             self._busy.update(lane for lane, _ in free[:wanted])
             return free[:wanted]
 
-    def _worked(self, found: Sequence[tuple[str, int]], work: Callable[[str], None], together: Together) -> None:
+    def _worked(
+        self,
+        found: Sequence[tuple[str, int]],
+        work: Callable[[str], None],
+        together: Together,
+        stopped: Callable[[], bool],
+    ) -> None:
         mine = dict(found)
         try:
             if together is not None and len(mine) > 1:
                 for lane in self._done_together(mine, together):
                     del mine[lane]
-            while mine:
+            while mine and not stopped():
                 lane = next(iter(mine))
                 self._worked_alone(lane, mine.pop(lane), work)
         finally:
