@@ -7,6 +7,7 @@ OncoclaimsError
 ├── DoubleCharge   a derivation that owes one slot twice (a bug of a rule)
 ├── BadSetup       configuration that cannot be used; carries all problems at once
 ├── StoreDown      the store cannot take or give a row now
+├── NotOfSite      a record names an entity or payer that the site file has not, or no more
 └── PeerFailed     a payer or EHR did not answer as agreed
 """
 
@@ -43,6 +44,10 @@ class BadSetup(OncoclaimsError):
 
 class StoreDown(OncoclaimsError):
     """The store cannot take or give rows now; whoever asked must not acknowledge anything."""
+
+
+class NotOfSite(OncoclaimsError, LookupError):
+    """A record names a billing entity or a payer that the site does not have: nothing is derived of it before it does."""
 
 
 class PeerFailed(OncoclaimsError):

@@ -15,6 +15,7 @@ from adapters.claims.after import changes, named_way, way
 from adapters.claims.build import Billing, Patient, build, claim_id
 from adapters.claims.cycles import name_of
 from adapters.claims.group import UNSENT, entity_of, ranked
+from adapters.errors import NotOfSite
 from adapters.model.claim import Claim, ClaimOnFile, ClaimState
 from adapters.model.context import Contexts
 from adapters.model.coverage import Coverage
@@ -138,7 +139,7 @@ def _correction(
         return Correction(_void(claim, claims, built_on), old.id, hold)
     facility, entity = entity_of(contexts.site.facilities, old.entity.id)
     if payer is None:
-        raise LookupError("a claim was sent to a payer that the site does not have")
+        raise NotOfSite("a claim was sent to a payer that the site does not have")
     beside = [
         charge
         for charge in by_id.values()

@@ -18,6 +18,7 @@ from adapters.claims.build import Billing, Patient, build, cited, claim_id, in_o
 from adapters.claims.cycles import last_day, name_of
 from adapters.claims.late import Filing, Late, Lets, in_time, nobody
 from adapters.claims.timely import FilingClock
+from adapters.errors import NotOfSite
 from adapters.model.charge import Charge, Finding, Hold, Release
 from adapters.model.claim import Claim, ClaimLine, ClaimOnFile, ClaimState, ClaimType
 from adapters.model.context import Context, Contexts
@@ -57,7 +58,7 @@ def entity_of(facilities: Iterable[Facility], id: str) -> tuple[Facility, Billin
         for entity in facility.entities:
             if entity.id == id:
                 return facility, entity
-    raise LookupError("a charge names a billing entity that the site does not have")
+    raise NotOfSite("a charge or claim names a billing entity that the site does not have")
 
 
 def drafts(
@@ -163,7 +164,7 @@ def _of_cycle(
     facility, entity = entity_of(contexts.site.facilities, entity_id)
     payer = contexts.site.payer(known[coverage_id].payer)
     if payer is None:
-        raise LookupError("charges were grouped by a payer that the site does not have")
+        raise NotOfSite("charges were grouped by a payer that the site does not have")
     if not members:
         return
     context = contexts.of(members[0].charge.start, facility)

@@ -16,6 +16,7 @@ from typing import Final
 from adapters.claims.after import option_of
 from adapters.claims.build import claim_id
 from adapters.claims.group import UNSENT, Draft
+from adapters.errors import NotOfSite
 from adapters.model.claim import Claim, ClaimOnFile, ClaimState, Party, PriorLine, PriorPayer
 from adapters.model.context import Contexts
 from adapters.model.coverage import Coverage
@@ -244,7 +245,7 @@ def _built(one: Next, contexts: Contexts, today: date) -> Claim:
     before = one.claim.claim
     payer = contexts.site.payer(one.coverage.payer)
     if payer is None:
-        raise LookupError("the next payer is one that the site does not have")
+        raise NotOfSite("the next payer is one that the site does not have")
     return replace(
         before,
         id="",

@@ -26,7 +26,8 @@ _REFUSED: Final = frozenset({"AE", "AR", "CE", "CR"})
 _LONGEST_WORDS: Final = 120
 _SHORT: Final = 3
 _SHORTEST: Final = 2
-"""Characters from which on a value of PID is blanked in what a desk says."""
+"""Characters from which on a value of these is blanked in what a desk says:"""
+_OF_PERSON: Final = frozenset({"PID", "PD1", "NK1", "PV1", "PV2", "GT1", "IN1", "IN2"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +162,7 @@ def reply_of(answer: bytes, control: str, sent: str) -> Reply:
 
 
 def _without_person(words: str, sent: str) -> str:
-    """What a desk says, in printable characters, with what it repeats of our PID blanked."""
+    """What a desk says, in printable characters, with what it repeats of the patient and the visit blanked."""
     shown = " ".join("".join(one if one.isprintable() else " " for one in words).split())
     for value in sorted(_of_person(sent), key=len, reverse=True):
         # A short value is blanked as a word: MR of an identifier would else be cut out of other words.
@@ -171,9 +172,9 @@ def _without_person(words: str, sent: str) -> str:
 
 
 def _of_person(sent: str) -> Iterator[str]:
-    """The values of the PID that was sent, and the words of each."""
-    pid = Message.parse(sent.encode()).first("PID")
-    for raw in pid.parts[2:] if pid is not None else ():
+    """The values that were sent of the patient and the visit, and the words of each."""
+    of = [segment for segment in Message.parse(sent.encode()) if segment.name in _OF_PERSON]
+    for raw in (raw for segment in of for raw in segment.parts[2:]):
         for repetition in raw.split(STANDARD.repetition):
             for component in repetition.split(STANDARD.component):
                 for value in component.split(STANDARD.subcomponent):

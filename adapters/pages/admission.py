@@ -36,7 +36,7 @@ COOKIE: Final = "oncoclaims_session"
 TOLD: Final = "oncoclaims_told"
 KNOWN: Final = "oncoclaims_known"
 """By which a user has signed in here: one of each user, since many share a machine. It lets nobody in (`smart.browsers`)."""
-_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[0-9a-f]{12})?")
+_ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}(\.[0-9a-f]{12}([0-9a-f]{4})?)?")
 """An id that we gave: of what else stands in an address, nobody knows what somebody typed."""
 LARGEST_FORM: Final = 64 * 1024
 FORM_SECONDS: Final = 10.0
@@ -89,6 +89,8 @@ class Asked:
     once: str = field(default="", repr=False)
     """A fresh name for what a form on this page does, so that it is done once."""
     key: bytes = field(default=b"", repr=False)
+    looked: list[str] = field(default_factory=list)
+    """Ids of ours of what is shown besides what the address names, for the log: whoever shows it adds it."""
     secure: bool = False
     """Whether this came by HTTPS, and no cookie is to travel otherwise."""
 
@@ -283,6 +285,7 @@ class Doors:
             if once and not self._first(asked):
                 return back(asked, self._before(request), _TWICE)
             answer = make(asked)
+            request.state.about = " ".join(filter(None, (request.state.about, *asked.looked)))
         except StoreDown:
             return message("The store does not answer", _DOWN_SENT if once else _DOWN, 503)
         if asked.told and TOLD not in answer.headers.get("set-cookie", ""):

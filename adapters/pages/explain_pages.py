@@ -85,7 +85,7 @@ class Explaining:
             line=line,
             forms={fact: form for fact in line.names if (form := form_of(fact))} if line else {},
             typed=typed,
-            sent=asked.here.rpartition("/")[2] if typed else "",
+            sent=asked.here.removesuffix("/do").rpartition("/")[2] if typed else "",
             problems=problems,
             wrong=said_of(problems),
             longest=settling.LONGEST,

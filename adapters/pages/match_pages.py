@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import islice
+from datetime import timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from fastapi.responses import Response
 
@@ -18,7 +19,7 @@ from adapters.model.record import SubmissionNews
 from adapters.model.user import Role
 from adapters.model.work import WorkItem
 from adapters.pages.acting import decide, supervises
-from adapters.pages.admission import Asked, Doors
+from adapters.pages.admission import Asked, Doors, digest
 from adapters.pages.claim_read import claim_row, patient_of, state_words
 from adapters.pages.names import is_plain
 from adapters.pages.proposing import Proposal, two_steps
@@ -26,7 +27,7 @@ from adapters.pages.sheet import message, page
 from adapters.pages.typed import said_of
 from adapters.pipeline import settling
 from adapters.pipeline.accounts import AWAITING
-from adapters.pipeline.matching import Matched, closing_of, fits, matched
+from adapters.pipeline.matching import Fit, Matched, closing_of, fits, matched
 from adapters.pipeline.misfits import about_answer
 from adapters.pipeline.remitting import letter_receipt, said_by
 
@@ -34,6 +35,8 @@ LOOKED_AT: Final = 1000
 """Claims that are looked at whether an answer fits them."""
 MOST: Final = 10
 """Claims that are offered."""
+_AT_IT: Final = timedelta(minutes=1)
+_ELSEWHERE: Final = "somebody has just said whose it is: look at the item again in an hour, if it is still open"
 _NONE = "the form: no answer of a payer waits under this item"
 
 
@@ -70,6 +73,7 @@ class _Matching:
         if isinstance(found, tuple):
             return found
         of = found.on_file
+        asked.looked.append(claim)
         letter = letter_receipt(found.letter, entry, asked.now, f"person:{by}")
         news = said_by(found.letter, entry.id)
         return Proposal(
@@ -90,8 +94,14 @@ class _Matching:
             for_good=True,
             also=(letter,),
             news=news if isinstance(news, SubmissionNews) else None,
+            elsewhere=lambda: self._elsewhere(asked, entry),
             after=lambda: self._settle(asked, entry, item, found),
         )
+
+    def _elsewhere(self, asked: Asked, entry: JournalEntry) -> str:
+        """Two who look at the same answer post it once: until its item is closed the page waits for the lanes."""
+        first = self.doors.wired.store.first_use(digest(f"match|{entry.id}"), asked.now + _AT_IT, asked.now)
+        return "" if first else _ELSEWHERE
 
     def _settle(self, asked: Asked, entry: JournalEntry, item: WorkItem, found: Matched) -> None:
         """What waited is settled: the entry is not parked any more, and the item of another person is closed."""
@@ -108,24 +118,30 @@ class _Matching:
         entry = store.entry(about) if is_plain(about) else None
         return None if item is None or entry is None or entry.kind is not JournalKind.ANSWER else (item, entry)
 
-    def _fitting(self, entry: JournalEntry, by: str) -> list[ClaimListed]:
-        """Claims that wait for an answer and that this one fits by its sums, those first that were built first."""
-        wanted = ClaimsAsked(AWAITING, limit=LOOKED_AT)
-        waiting = self.doors.wired.store.claims_page(wanted).things
-        return list(islice((one for one in waiting if fits(entry, one.on_file, by)), MOST))
+    def _fitting(self, entry: JournalEntry, by: str) -> tuple[list[tuple[ClaimListed, Fit]], bool]:
+        """Claims that wait for an answer and that this one fits by its sums, those first whose patient it names, then
+        those that were built first; and whether more wait than were looked at."""
+        waiting = self.doors.wired.store.claims_page(ClaimsAsked(AWAITING, limit=LOOKED_AT))
+        fit = fits(entry, by)
+        found = [(one, how) for one in waiting.things if (how := fit(one.on_file))]
+        return sorted(found, key=lambda pair: -pair[1])[:MOST], bool(waiting.after)
 
     def _shown(self, asked: Asked, typed: Mapping[str, str], problems: tuple[str, ...], status: int) -> Response:
         waits = self._waiting(asked.path["id"])
         if waits is None:
             return message("No such answer", ("No answer of a payer waits under this address.",), 404, asked=asked)
         item, entry = waits
+        found, more = self._fitting(entry, asked.visitor.name)
+        today = asked.now.astimezone(ZoneInfo(self.doors.wired.house.site.zone)).date()
         return page(
             "match.html",
             status,
             asked=asked,
             item=item,
             entry=entry.id,
-            claims=[claim_row(one, asked.now.date()) for one in self._fitting(entry, asked.visitor.name)],
+            claims=[claim_row(one, today) for one, _ in found],
+            named={one.on_file.claim.id for one, how in found if how is Fit.PATIENT},
+            beyond=LOOKED_AT if more else 0,
             typed=typed,
             problems=problems,
             wrong=said_of(problems),

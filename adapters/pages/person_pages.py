@@ -73,6 +73,7 @@ class _Persons:
         if wrong := how_many(lanes):
             return (f"other: {wrong}",)
         (other,) = lanes
+        asked.looked.append(other)
         stays = asked.form.get("stays", "here")
         if stays not in ("here", "other"):
             return ("stays: say whose record stays",)
@@ -126,12 +127,13 @@ class _Persons:
         says = settling.withdrawing(entry, earlier)
         if isinstance(says, str):
             return (says,)
+        posted = "What was posted stays posted. " if any(one.verb is Verb.MATCH for one in earlier.says) else ""
         return Proposal(
             title="Withdraw a decision",
             button="Withdraw it",
             says=says,
             person=earlier.person,
-            done="Taken back: everything is as if it had not been said.",
+            done="Taken back: it does not hold any more.",
             onward=f"/persons/{asked.path['id']}",
             about=(
                 ("Decision", entry),
@@ -139,7 +141,7 @@ class _Persons:
                 ("Because", earlier.why),
                 *(("Says", words) for words in dict.fromkeys(map(sentence, earlier.says))),
             ),
-            warning="A withdrawal is not withdrawn: decide anew instead.",
+            warning=f"{posted}A withdrawal is not withdrawn: decide anew instead.",
             for_good=True,
         )
 

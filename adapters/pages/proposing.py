@@ -7,6 +7,7 @@ would become of it is not what was shown.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 from fastapi.responses import Response
 
+from adapters.errors import NotOfSite
 from adapters.model.decision import Decision, Saying
 from adapters.model.people import PersonHint
 from adapters.model.record import SubmissionNews, Tick
@@ -28,6 +30,12 @@ from adapters.ports import Receipt
 
 _OF_THE_FORM: Final = frozenset({"csrf", "once", "seen", "step"})
 CHANGED: Final = "Nothing was done: it has changed since you looked. What would become of it now stands below."
+BUSY: Final = "Others look at what would come of something just now. Try again in a moment."
+AT_ONCE: Final = 4
+"""Looks ahead that are made at once: one at a long record keeps a processor for seconds, which what comes in needs too."""
+_PATIENCE: Final = 2.0
+"""Seconds that a further one waits for its turn."""
+_TURNS: Final = threading.BoundedSemaphore(AT_ONCE)
 LATER: Final = "It is in the journal; the lanes have not taken it yet and will."
 
 
@@ -53,8 +61,10 @@ class Proposal:
     """What is journalled after the decision."""
     news: SubmissionNews | None = None
     """What that says of a claim."""
+    elsewhere: Callable[[], str] = lambda: ""
+    """Asked right before it is written: why it is somebody else's to do; empty where it is not."""
     after: Callable[[], None] = lambda: None
-    """What is done when both are written."""
+    """What is done when both are written and the decision can be read."""
     unless: Callable[[], str] = lambda: ""
     """Asked when it was taken: what is told in place of `done`, where it is on file and was not carried out."""
 
@@ -96,12 +106,16 @@ class _Steps:
             return self.form(asked, proposal, 409)
         decision = self._decision(asked, proposal)
         ahead = self._ahead(asked, decision, proposal.news)
+        if isinstance(ahead, str):
+            return self.form(asked, (ahead,), 409)
         if asked.form.get("seen", "") != _mark(proposal, ahead):
             return self._shown(asked, proposal, CHANGED, 409)
+        if elsewhere := proposal.elsewhere():
+            return self.form(asked, (elsewhere,), 409)
         done = decide(self.doors, decision, also=proposal.also)
-        proposal.after()
         if done.problem:
             return self.form(asked, (f"Nothing was done: the decision is parked ({done.problem}).",), 409)
+        proposal.after()
         words = f"{(done.taken and proposal.unless()) or proposal.done} Decision {done.entry}."
         return back(asked, proposal.onward, words if done.taken else f"{words} {LATER}")
 
@@ -118,6 +132,8 @@ class _Steps:
 
     def _shown(self, asked: Asked, proposal: Proposal, refused: str = "", status: int = 200) -> Response:
         ahead = self._ahead(asked, self._decision(asked, proposal), proposal.news)
+        if isinstance(ahead, str):
+            return self.form(asked, (ahead,), 409)
         site = self.doors.wired.house.site
         return page(
             "foreseen.html",
@@ -138,10 +154,18 @@ class _Steps:
         why = asked.form.get("why", "").strip()
         return Decision(asked.visitor.name, why, asked.now, proposal.says, proposal.person, supervises(asked))
 
-    def _ahead(self, asked: Asked, decision: Decision, news: SubmissionNews | None) -> Foreseen:
+    def _ahead(self, asked: Asked, decision: Decision, news: SubmissionNews | None) -> Foreseen | str:
+        """What would become of it; or why that cannot be said, and so not be done."""
         wired = self.doors.wired
         today = asked.now.astimezone(ZoneInfo(wired.house.site.zone)).date()
-        return foreseen(wired.store, decision, wired.house, Tick(asked.now, today), news)
+        if not _TURNS.acquire(timeout=_PATIENCE):
+            return BUSY
+        try:
+            return foreseen(wired.store, decision, wired.house, Tick(asked.now, today), news)
+        except NotOfSite as lacking:
+            return f"the site file: {lacking}; put it back, for nothing is derived of this patient before"
+        finally:
+            _TURNS.release()
 
 
 def _typed(form: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -5,7 +5,9 @@ Its sums must be right all the same. Nothing here writes.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Protocol
 
 from adapters.fhir.response import read_answer
@@ -78,11 +80,33 @@ def matched(
     return Matched(lane, on_file, answer, letter, (saying(Verb.MATCH, words, before="nobody's", after=after),))
 
 
-def fits(entry: JournalEntry, on_file: ClaimOnFile, by: str) -> bool:
-    """Whether the answer of a journal entry can be posted to a claim, by its sums: whose it is, nothing of that says."""
-    resource = _resource(entry)
-    letter = Letter(on_file.claim.id, resource=resource, matched_by=by, parked=entry.id, payer=_payer(entry))
-    return bool(resource) and isinstance(_posts(letter, on_file, entry.id), Remittance)
+class Fit(IntEnum):
+    """How far an answer is a claim's."""
+
+    NOT = 0
+    SUMS = 1
+    """By its sums: whose it is, nothing of that says."""
+    PATIENT = 2
+    """And it names the claim's patient."""
+
+
+def fits(entry: JournalEntry, by: str) -> Callable[[ClaimOnFile], Fit]:
+    """What tells of each claim that waits for an answer how far this one is its; the answer is read once for all."""
+    resource, payer = _resource(entry), _payer(entry)
+    answer = read_answer(resource.encode(), message=entry.id) if resource else None
+
+    def fit(on_file: ClaimOnFile) -> Fit:
+        claim = on_file.claim
+        other = payer if payer != claim.payer.id else ""
+        # Another payer's cannot be posted before the claim's own has decided (`misfits.against`).
+        if not isinstance(answer, Remittance) or (other and claim.sequence == 1):
+            return Fit.NOT
+        if mismatches(claim, replace(answer, matched_by=by, payer=other)):
+            return Fit.NOT
+        named = answer.patient and answer.patient in (claim.member, claim.patient_identifier)
+        return Fit.PATIENT if named else Fit.SUMS
+
+    return fit
 
 
 def closing_of(matched: Matched, item: WorkItem | None) -> tuple[Saying, ...]:

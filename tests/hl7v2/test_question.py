@@ -171,7 +171,10 @@ def test_ascii_says_other_letters_as_escapes_that_read_back(writer: Writer) -> N
     assert (person.text(5), header.text(18)) == ("Höronsby", "ASCII")
 
 
-SENT = "MSH|^~\\&|A|B|C|D|1||ORU^R01|C1|P|2.5.1\rPID|1||QB-77^^^BAY^MR||Heronsby^Ana||19520304|F\r"
+SENT = (
+    "MSH|^~\\&|A|B|C|D|1||ORU^R01|C1|P|2.5.1\rPID|1||QB-77^^^BAY^MR||Heronsby^Ana||19520304|F\r"
+    "PV1|1|O|||||||||||||||||V-19^^^BAY\r"
+)
 
 
 @pytest.mark.parametrize(
@@ -183,6 +186,7 @@ SENT = "MSH|^~\\&|A|B|C|D|1||ORU^R01|C1|P|2.5.1\rPID|1||QB-77^^^BAY^MR||Heronsby
         ("MSA|AR|C1\rERR||PID^1^3|204^Unknown key^HL70357|E||||nobody here", Reply(Heard.REFUSED, "AR", "nobody here")),
         ("MSA|CE|C1\rERR||PID^1^3|204^Unknown key^HL70357|E", Reply(Heard.REFUSED, "CE", "Unknown key")),
         ("MSA|AE|C1|HERONSBY, Ana (QB-77) unknown; MR", Reply(Heard.REFUSED, "AE", "…, … (…) unknown; …")),
+        ("MSA|AE|C1|visit V-19 is over", Reply(Heard.REFUSED, "AE", "visit … is over")),
         ("MSA|AE|C1", Reply(Heard.REFUSED, "AE", "")),
         ("MSA|AA|C2", Reply(Heard.OTHER)),
         ("MSA|AA|", Reply(Heard.OTHER)),

@@ -129,6 +129,17 @@ def test_the_log_says_who_looked_at_what_by_our_own_ids_alone(made: Clinic) -> N
     assert not any("dropped" in line for line in lines)
 
 
+def test_the_log_says_of_which_held_line_somebody_asked_why() -> None:
+    made = clinic(treated=True)
+    record = made.store.load(lane(made))
+    name = hold_name(record.person, record.holds[0])
+    with logged() as said:
+        assert made.signed_in(Role.VIEWER).get(f"/explain/{name}").status_code == 200
+    lines = [json.loads(line) for line in said.getvalue().splitlines()]
+    assert [line["about"] for line in lines if line.get("route") == "/explain/{name}"] == [name]
+    made.close()
+
+
 def test_it_is_for_whoever_has_signed_in(made: Clinic) -> None:
     token = dict(made.client.cookies)
     made.client.cookies.clear()

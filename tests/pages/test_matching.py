@@ -6,17 +6,19 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from html import unescape
 from typing import Any
 
 import pytest
 
-from adapters.model.claim import ClaimState
+from adapters.model.claim import ClaimState, Party
 from adapters.model.decision import Verb
 from adapters.model.record import PersonRecord
 from adapters.model.user import Role
 from adapters.model.work import WorkItem
-from adapters.pages import signing
+from adapters.pages import match_pages, proposing, signing
+from adapters.pages.acting import Done
 from adapters.pipeline.remitting import remittance_receipt
 from tests.pages.clinic import Clinic, clinic
 from tests.pages.filled import lane
@@ -77,6 +79,26 @@ def answered(there: Clinic, paid: float) -> WorkItem:
     return item
 
 
+def doing(there: Clinic, shown: Any, item: WorkItem) -> Any:
+    """What is answered to the second step: the form of the page that was shown, as it stands there."""
+    path = f"/work/{item.id}/match"
+    (form,) = re.findall(rf'<form method="post" action="{re.escape(path)}/do">(.*?)</form>', shown.text, re.DOTALL)
+    return there.client.post(f"{path}/do", data=hidden(form), headers=OURS)
+
+
+def waiting(there: Clinic, **said: Any) -> list[str]:
+    """Three claims of one fraction that wait for an answer; the first was built first and says this otherwise."""
+    before = person(there)
+    some = [c for c in before.claims if c.claim.total == 25000][:3]
+    after = before
+    for n, one in enumerate(some):
+        claim = replace(one.claim, built_on=date(2026, 1, 10 + n), **(said if n == 0 else {}))
+        out = replace(one, claim=claim, state=ClaimState.ACCEPTED, submitted_at="2026-01-13T12:00:00+00:00")
+        after = after.with_claim(out)
+    there.store.save(before, after, tick=there.clock.at)
+    return [one.claim.id for one in some]
+
+
 def looked(there: Clinic, item: WorkItem, claim: str) -> Any:
     """What is answered to the first step."""
     path = f"/work/{item.id}/match"
@@ -127,3 +149,68 @@ def test_a_match_mends_no_sums_and_names_a_claim_of_ours(there: Clinic) -> None:
         assert refused.status_code == 422
     assert there.signed_in(Role.VIEWER).get(f"/work/{item.id}/match").status_code == 403
     assert there.signed_in(Role.BILLER).get(f"/work/{claim}/match").status_code == 404
+
+
+def test_claims_of_the_patient_that_the_answer_names_are_offered_first(there: Clinic) -> None:
+    first, *others = waiting(there, member="M-OTHER", patient_identifier="OTHER-1")
+    item = answered(there, 200)
+    offered = there.signed_in(Role.BILLER).get(f"/work/{item.id}/match").text
+    assert re.findall(r'name="fits" value="([^"]+)"', offered) == [*others, first]
+    assert offered.count("the answer names this patient") == len(others)
+
+
+def test_a_claim_of_another_payer_is_not_offered(there: Clinic) -> None:
+    """Its own payer has not decided, so that nothing of another's can be posted to it."""
+    first, *others = waiting(there, payer=Party("harbor", "Harbor"))
+    item = answered(there, 200)
+    offered = there.signed_in(Role.BILLER).get(f"/work/{item.id}/match").text
+    assert re.findall(r'name="fits" value="([^"]+)"', offered) == others, first
+
+
+def test_what_was_not_looked_at_is_not_said_to_fit_nothing(there: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(there, payer=Party("harbor", "Harbor"))
+    item = answered(there, 200)
+    monkeypatch.setattr(match_pages, "LOOKED_AT", 1)
+    page = there.signed_in(Role.BILLER).get(f"/work/{item.id}/match").text
+    assert "Only the first 1 of the claims that wait were looked at" in page
+
+
+def test_two_who_match_one_answer_at_the_same_moment_post_it_once(
+    there: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the decision of the first and the end of its item lie the seconds for which a page waits."""
+    claims = waiting(there)
+    item = answered(there, 200)
+    monkeypatch.setattr(there.store, "settle_parked", lambda *_: False)
+    answers = [doing(there, looked(there, item, claim), item) for claim in claims[:2]]
+    assert [one.status_code for one in answers] == [303, 409]
+    assert "somebody has just said whose it is" in answers[1].text
+    states = [on_file.state for claim in claims[:2] if (on_file := person(there).claim(claim))]
+    assert states == [ClaimState.COMPLETE, ClaimState.ACCEPTED]
+
+
+def test_an_answer_whose_match_could_not_be_read_waits_as_before(
+    there: Clinic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, item = sent(there), answered(there, 200)
+    shown = looked(there, item, claim)
+    monkeypatch.setattr(proposing, "decide", lambda *_, **__: Done("an entry", taken=True, problem="exception"))
+    refused = doing(there, shown, item)
+    assert (refused.status_code, "the decision is parked" in refused.text) == (409, True)
+    assert item.id in {one.id for one in there.store.worklist()}
+
+
+def test_who_withdraws_a_match_is_told_that_the_money_stays(there: Clinic) -> None:
+    there.clock.forward(minutes=1)
+    claim, item = sent(there), answered(there, 200)
+    assert doing(there, looked(there, item, claim), item).status_code == 303
+    posted, whose = person(there).entries, f"/persons/{lane(there)}"
+    browser = there.signed_in(Role.SUPERVISOR)
+    page = browser.get(whose).text
+    path = re.findall(rf'action="({whose}/withdraw/[^"]+)"', page)[0]
+    shown = browser.post(path, data={**hidden(page), "why": "of another claim"}, headers=OURS)
+    assert "What was posted stays posted." in shown.text
+    (form,) = re.findall(rf'<form method="post" action="{path}/do">(.*?)</form>', shown.text, re.DOTALL)
+    assert browser.post(f"{path}/do", data=hidden(form), headers=OURS).status_code == 303
+    assert "Taken back: it does not hold any more." in browser.get(whose).text
+    assert person(there).entries == posted

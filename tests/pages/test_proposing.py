@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -18,8 +19,9 @@ from adapters.model.decision import Decision, Verb, saying
 from adapters.model.people import Identifier, PersonHint
 from adapters.model.record import ChargeStatus, PersonRecord
 from adapters.model.user import Role
-from adapters.pages import signing
+from adapters.pages import proposing, signing
 from adapters.pages.names import course_name, hold_name
+from adapters.pipeline import House
 from tests.pages.clinic import CANARIES, Clinic, clinic
 from tests.pages.filled import DENIED, take
 from tests.pages.visiting import NOBODYS, OURS, hidden, logged
@@ -285,6 +287,57 @@ def test_nothing_that_is_typed_stands_in_an_address_or_a_log(there: Clinic) -> N
         assert not [word for word in (secret, *CANARIES) if word in log.getvalue()]
 
 
+def test_what_cannot_be_foreseen_is_told_and_not_done(there: Clinic) -> None:
+    """A claim is out in the name of an entity that the site file has no more: no step of its person goes well."""
+    paid_claim(there)
+    id = person(there).person
+    path = f"/persons/{id}/enter"
+    shown = looked(there, Role.BILLER, f"{path}?kind=fraction", path, FRACTION)
+    assert shown.status_code == 200
+    site, before = there.house.site, len(there.store.journal())
+    there.house = House.of(
+        there.house.rules,
+        replace(
+            site,
+            facilities=tuple(
+                replace(one, entities=tuple(replace(entity, id=f"{entity.id}-new") for entity in one.entities))
+                for one in site.facilities
+            ),
+        ),
+    )
+    for answer in (done(there, shown, path), looked(there, Role.BILLER, f"{path}?kind=fraction", path, FRACTION)):
+        assert answer.status_code == 409
+        assert re.findall(r"<li><b>(.*?)</b>", answer.text) == ["the site file"]
+        assert "a billing entity that the site does not have" in answer.text
+        assert 'value="the machine was offline"' in answer.text, "nothing typed is lost"
+    assert [one.kind.value for one in there.store.journal()[before:] if one.kind.value == "decision"] == []
+
+
+def test_few_look_ahead_at_once(there: Clinic, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One look at a long record keeps a processor for seconds; what comes in waits for the same one."""
+    turns = threading.BoundedSemaphore(1)
+    monkeypatch.setattr(proposing, "_TURNS", turns)
+    monkeypatch.setattr(proposing, "_PATIENCE", 0.01)
+    path = f"/persons/{person(there).person}/enter"
+    with turns:
+        busy = looked(there, Role.BILLER, f"{path}?kind=fraction", path, FRACTION)
+    assert (busy.status_code, "Try again in a moment" in busy.text) == (409, True)
+    assert 'value="the machine was offline"' in busy.text
+    assert looked(there, Role.BILLER, f"{path}?kind=fraction", path, FRACTION).status_code == 200
+    assert turns.acquire(blocking=False), "the turn is given back"
+
+
+def test_what_is_refused_at_the_second_step_keeps_what_was_typed(there: Clinic) -> None:
+    charge = next(c for c in person(there).charges if c.charge.code == "77407")
+    page = f"/explain/{charge.id}"
+    (event,) = re.findall(r'<option value="(event:[^"]+)"', there.signed_in(Role.BILLER).get(page).text)
+    fields = {"of": event, "fact": "isocenters", "value": "many", "why": "seen on the plan"}
+    refused = looked(there, Role.BILLER, page, f"{page}/fact/do", fields)
+    assert refused.status_code == 409
+    assert 'value="isocenters"' in refused.text
+    assert 'value="seen on the plan"' in refused.text
+
+
 # ---------------------------------------------------------------- who is who
 
 
@@ -308,7 +361,9 @@ def test_two_are_merged_parted_and_it_is_withdrawn(there: Clinic) -> None:
     here, other = two(there)
     before = seen(there, here, other)
     path = f"/persons/{here}/merge"
-    shown = looked(there, Role.SUPERVISOR, f"/persons/{here}", path, {"other": OTHER, "why": "the same card"})
+    with logged() as log:
+        shown = looked(there, Role.SUPERVISOR, f"/persons/{here}", path, {"other": OTHER, "why": "the same card"})
+    assert f'"about": "{here} {other}"' in log.getvalue(), "the other was looked at as well"
     words = told(shown.text)
     assert "One person, with one record." in words
     assert words.count(OTHER) == 1

@@ -188,6 +188,11 @@ def test_an_amount_has_as_many_digits_as_money(tried: Try, amount: str) -> None:
     assert "digits" in problems(tried, Draft(fees=f"{COLUMNS}77300,,,{amount},2026-01-01,\n"))[0]
 
 
+def test_a_number_of_a_table_has_as_many_digits_as_are_counted(tried: Try) -> None:
+    wrong = problems(tried, file(ENDED.replace(",10,10,", f",{'9' * 5000},10,"), "codes/attributes.csv"))
+    assert any("not a mue" in one for one in wrong), [one[:80] for one in wrong]
+
+
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*", "a*a*a*b", "a?a?a?a?"])
 def test_a_pattern_that_could_be_tried_for_ever(tried: Try, pattern: str) -> None:
     (found,) = problems(tried, file(OPTION.format(pattern)))
