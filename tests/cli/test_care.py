@@ -89,6 +89,7 @@ def test_doctor(clinic: Any) -> None:
     assert (ran.code, ran.err) == (0, "")
     assert re.search(r"^rules [0-9a-f]{16}, \d+ dated rules$", ran.out, re.MULTILINE)
     assert "site Plover Bank, 2 feeds, 1 payers" in ran.out
+    assert "store sqlite:///oncoclaims.db: 0 journal entries, 0 unread, 0 parked\n" in ran.out
     assert ran.out.endswith("all is well\n")
 
 

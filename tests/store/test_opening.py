@@ -19,7 +19,7 @@ from alembic.script import ScriptDirectory
 
 import adapters.store.migrations
 from adapters.errors import BadSetup, StoreDown
-from adapters.store import Damaged, KeyRing, migrate, migration, open_store, open_work, schema, sqlite
+from adapters.store import Damaged, KeyRing, migrate, migration, open_store, open_work, printable, schema, sqlite
 from adapters.store.lanes import threads as lane_threads
 
 
@@ -77,6 +77,18 @@ def test_what_no_store_speaks_is_refused_without_its_password(url: str, keys: Ke
         with pytest.raises(BadSetup) as refused:
             opening()
         assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "of", ["u:secret@h/d", "u@h/d?password=secret", "u:secret@h/d?sslpassword=secret&sslmode=require"]
+)
+def test_a_store_is_told_of_without_its_password(of: str) -> None:
+    told = printable(f"postgresql+psycopg://{of}")
+    assert "secret" not in told
+    assert told.startswith("postgresql+psycopg://u")
+    assert "@h/d" in told
+    assert ("sslmode=require" in told) == ("sslmode" in of)
+    assert printable("sqlite:///folder/a.db") == "sqlite:///folder/a.db"
 
 
 def test_the_writer_promises_what_an_acknowledgement_promises(open_file) -> None:
