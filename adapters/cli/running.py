@@ -37,7 +37,7 @@ from adapters.serve.openid import issuer_of
 from adapters.serve.switching import Switching
 from adapters.settings import rules_of, site_of, told
 from adapters.smart.keys import set_problems
-from adapters.store import KeyRing, open_store
+from adapters.store import KeyRing, open_store, printable
 from adapters.wiring import SystemClock, Wired, name_problems
 
 CONFORM_SECONDS = 5
@@ -53,7 +53,7 @@ def init(given: Given) -> None:
     if not ring.signs:
         ring = KeyRing.add_signer(said.keys)
     open_store(said.store, ring, SystemClock(), create=True).close()
-    typer.echo(f"store {said.store} and keys {said.keys} are ready")
+    typer.echo(f"store {printable(said.store)} and keys {said.keys} are ready")
 
 
 @taking()
@@ -289,7 +289,9 @@ def doctor(given: Given) -> None:
         problems += [said for payer in site_now.payers for said in credential_problems(payer)]
         problems += _of_web(site_now)
         with open_store(said.store, KeyRing.load(said.keys), SystemClock()) as opened:
-            typer.echo(f"store {said.store}: {opened.counts()}")
+            there = opened.counts()
+            told_of = f"{there.journal} journal entries, {there.unread} unread, {there.parked} parked"
+            typer.echo(f"store {printable(said.store)}: {told_of}")
     except BadSetup as bad:
         problems += bad.problems
     with contextlib.suppress(OSError):

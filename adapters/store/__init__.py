@@ -5,7 +5,7 @@ from adapters.store.check import differences
 from adapters.store.keys import KeyRing
 from adapters.store.lanes.waiting import AtHand, Share
 from adapters.store.listing import Counts, Found, JournalLine, Of, Traced
-from adapters.store.migration import migrate
+from adapters.store.migration import migrate, printable
 from adapters.store.refusals import Damaged, Overwrites, Stale
 from adapters.store.seal import Sealing
 from adapters.store.steps import Stepped
@@ -31,5 +31,6 @@ __all__ = [
     "differences",
     "migrate",
     "open_store",
+    "printable",
     "restore",
 ]

@@ -31,6 +31,13 @@ def parse(url: str) -> URL:
     return parsed
 
 
+def printable(url: str) -> str:
+    """The URL of a store as it may be printed: without its password, wherever in it one stands. Raises `BadSetup`."""
+    parsed = parse(url)
+    query = {name: "***" if "password" in name.lower() else value for name, value in parsed.query.items()}
+    return parsed.set(query=query).render_as_string(hide_password=True)
+
+
 def version_of(connection: Connection) -> str:
     """The database's schema version; empty when it has none yet."""
     if not inspect(connection).has_table("alembic_version"):
