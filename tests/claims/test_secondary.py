@@ -266,6 +266,13 @@ def test_a_payer_says_that_it_has_sent_the_claim_on_where_its_profile_says(
     assert [i.kind for i in record.work] == (["forwarded-claim"] if sent_on else [])
 
 
+def test_how_long_the_next_payers_answer_is_waited_for_is_said_by_the_payers_profile() -> None:
+    at = house("freestanding", payer_options={"crossover.days": "30"})
+    record = treated(at)
+    record = answered(record, record.claims[0], ("PR", "2", 3_000), at=at, status="19")
+    assert [i.due and i.due.isoformat() for i in record.work] == ["2026-03-04"]
+
+
 def crossed(at: House = AT, insurances: tuple[object, ...] = BOTH, **said: object) -> PersonRecord:
     """The first payer has left 30.00 and sent the claim on."""
     record = treated(at, insurances)
