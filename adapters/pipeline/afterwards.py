@@ -59,8 +59,6 @@ OF_SENT: Final = frozenset({RETURNED, QUESTION})
 COLLECT: Final = "correct"
 """What falls due when changes of a sent claim have been collected long enough."""
 _OWN: Final = frozenset({CREDIT, WAITS, REOPEN, FORWARDED, LATER_PAYER, TAKEN_BACK, TOLD})
-_CROSSOVER_DAYS: Final = 45
-"""Days in which a forwarded claim is answered, at most (medical-oncology-and-revenue-cycle.md 6.9, R)."""
 
 
 def cancelled(stands: Standing) -> Mapping[str, Event]:
@@ -224,7 +222,7 @@ def _forwarded(record: PersonRecord, contexts: PersonContexts, tick: Tick) -> It
                 action="wait for the next payer's answer; ask for it when this is overdue, do not bill again before",
                 opened=tick.now,
                 amount=claim.total,
-                due=known or since + timedelta(days=_CROSSOVER_DAYS),
+                due=known or since + timedelta(days=int(option_of(claim, contexts, "crossover.days"))),
                 person=record.person,
                 detail="the payer has sent the claim on to the next one itself",
             )
